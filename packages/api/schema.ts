@@ -1,0 +1,136 @@
+/**
+ * What control answers over its socket and what the commands print under --json: shapes with a version in their name.
+ * HTTP/1.1 over the Unix socket; bodies are JSON, streams are NDJSON. Fields are added, never renamed, inside a version.
+ *
+ *   GET  /v1/status  /v1/links  /v1/history?group=G&limit=N  /v1/why/group/G  /v1/why/node/N
+ *   GET  /v1/events?follow=1&since=N        NDJSON, one Event a line
+ *   POST /v1/move {group, target?}  /v1/drain {node, reason}  /v1/undrain {node}     -> Outcome
+ */
+export type Health = "ok" | "degraded" | "outage";
+
+export interface Status {
+  readonly schema: "holdfast.status/1";
+  readonly cluster: string;
+  /** The node that answers. */
+  readonly node: string;
+  readonly health: Health;
+  /** This node hears, itself included, a majority of the voters. */
+  readonly quorum: boolean;
+  readonly generation: number;
+  readonly config: string;
+  /** Nodes whose configuration differs from the answering node's. */
+  readonly config_differs: readonly string[];
+  /** Milliseconds since the engine was heard from; more than the dead time: all below is stale. */
+  readonly engine_age_ms: number;
+  readonly timing: { readonly heartbeat_ms: number; readonly dead_ms: number; readonly window_ms: number; readonly keep_ms: number };
+  readonly nodes: readonly NodeStatus[];
+  readonly groups: readonly GroupStatus[];
+  /** Sentences for a person: what is wrong and the command that shows more. */
+  readonly warnings: readonly Warning[];
+}
+
+export interface Warning {
+  readonly text: string;
+  readonly command: string | undefined;
+}
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly role: "member" | "witness";
+  readonly alive: boolean;
+  readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "unknown";
+  /** Milliseconds since last heard; 0 for the answering node; null: never. */
+  readonly age_ms: number | null;
+  readonly links: readonly { readonly name: string; readonly state: "ok" | "LOSS" | "DOWN"; readonly loss_percent: number }[];
+  readonly drained: boolean;
+  readonly drain_reason: string | null;
+  readonly version: string;
+}
+
+export interface GroupStatus {
+  readonly name: string;
+  readonly owner: string | null;
+  readonly term: number;
+  /** Milliseconds that this owner has held it, as far as the answering node knows; null without an owner. */
+  readonly since_ms: number | null;
+  readonly addresses: readonly string[];
+  readonly standbys: readonly string[];
+  readonly state: "owned" | "moving" | "unowned" | "two-owners" | "unknown";
+  readonly last_move: { readonly cause: string; readonly outage_ms: number | null } | null;
+}
+
+export interface Links {
+  readonly schema: "holdfast.links/1";
+  readonly node: string;
+  readonly rows: readonly LinkRow[];
+  readonly rejected: readonly { readonly link: string; readonly reason: string; readonly source: string; readonly count: number }[];
+}
+
+/** `from` hears `to`'s heartbeats on `link`: one direction. */
+export interface LinkRow {
+  readonly link: string;
+  readonly listener: string;
+  readonly speaker: string;
+  readonly state: "ok" | "LOSS" | "DOWN" | "UNKNOWN";
+  readonly age_ms: number | null;
+  readonly loss_percent: number;
+  readonly round_trip_ms: number | null;
+  readonly jitter_ms: number | null;
+}
+
+export interface Event {
+  readonly schema: "holdfast.event/1";
+  readonly time: string;
+  readonly node: string;
+  readonly number: number;
+  readonly level: "info" | "warning" | "alarm";
+  readonly code: string;
+  readonly group: string | null;
+  readonly text: string;
+  readonly phases: Readonly<Record<string, number>> | null;
+}
+
+export interface History {
+  readonly schema: "holdfast.history/1";
+  readonly node: string;
+  readonly events: readonly Event[];
+  /** Why the history on disk is behind or absent; null when all is recorded. */
+  readonly trouble: string | null;
+}
+
+export interface Why {
+  readonly schema: "holdfast.why/1";
+  readonly subject: string;
+  /** One sentence: the answer. */
+  readonly answer: string;
+  readonly evidence: readonly Event[];
+  /** Why each other node is not the owner, or what would change the answer. */
+  readonly others: readonly { readonly node: string; readonly text: string }[];
+}
+
+export interface Outcome {
+  readonly schema: "holdfast.outcome/1";
+  readonly code: "done" | "failed" | "refused" | "timeout";
+  readonly text: string;
+  readonly events: readonly Event[];
+}
+
+/** Every error, of the API and of the commands under --json. */
+export interface ApiError {
+  readonly schema: "holdfast.error/1";
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+/** Exit codes of every command. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  degraded: 3,
+  outage: 4,
+  refused: 5,
+  timeout: 6,
+  unreachable: 7,
+} as const;

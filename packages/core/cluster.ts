@@ -1,0 +1,81 @@
+/** The configuration as a typed value: what the parser (agent/config) makes of holdfast.yaml and the core works from. */
+import type { GroupName, InterfaceName, LinkName, NodeName } from "./units/names.ts";
+import type { IpAddress } from "./units/ip.ts";
+import type { Milliseconds } from "./units/time.ts";
+
+export interface Cluster {
+  readonly name: string;
+  readonly generation: number;
+  /** Digest of the whole configuration's meaning; 8 lower-case hex digits; the same on every node. */
+  readonly digest: string;
+  readonly timing: Timing;
+  readonly links: readonly LinkConfig[];
+  readonly nodes: readonly NodeConfig[];
+  readonly groups: readonly GroupConfig[];
+  /** Path of the key file. */
+  readonly keys: string;
+  /** `encrypt` (default) or `authenticate-only`. */
+  readonly seal: "encrypt" | "authenticate-only";
+}
+
+/** All from ownership.md section 8; made by `timing()` in ownership/lease/timing.ts, never by hand. */
+export interface Timing {
+  /** h: the interval of heartbeats and renewals. */
+  readonly heartbeat: Milliseconds;
+  /** T: the voters' lease, and the silence after which a peer counts as dead. */
+  readonly dead: Milliseconds;
+  /** W: how long an armed request may be committed; whole jiffies. */
+  readonly window: Milliseconds;
+  /** K: how long a commit keeps the fence open; whole jiffies. */
+  readonly keep: Milliseconds;
+  /** J: the kernel's tick. */
+  readonly jiffy: Milliseconds;
+}
+
+export interface LinkConfig {
+  readonly name: LinkName;
+  /** UDP port, 1 to 65535. */
+  readonly port: number;
+}
+
+export interface NodeConfig {
+  readonly name: NodeName;
+  /** A witness votes and never owns. */
+  readonly role: "member" | "witness";
+  /** The node's own address on each link, by the link's name. */
+  readonly links: Readonly<Record<string, IpAddress>>;
+  /** Logical interface names to kernel names; empty for a witness. */
+  readonly interfaces: Readonly<Record<string, InterfaceName>>;
+}
+
+export type Failback =
+  | { readonly kind: "manual" }
+  | { readonly kind: "immediate" }
+  | { readonly kind: "after"; readonly delay: Milliseconds };
+
+export interface GroupAddress {
+  readonly address: IpAddress;
+  /** 0 to 32 for IPv4, 0 to 128 for IPv6. */
+  readonly prefixLength: number;
+  /** Logical or kernel interface names, the first is where the address goes (standby adapters follow in a later version). */
+  readonly interfaces: readonly string[];
+}
+
+export interface GroupConfig {
+  readonly name: GroupName;
+  /** The group's place in the fence: 1 to 65535, the same on every node (order of names). */
+  readonly number: number;
+  readonly addresses: readonly GroupAddress[];
+  /** Who may own it, most wanted first. */
+  readonly prefer: readonly NodeName[];
+  readonly failback: Failback;
+  /** The least time between two moves that the cluster makes by its own choice (failback). */
+  readonly settle: Milliseconds;
+}
+
+/** The kernel interface on `node` that carries `address`; undefined when the node names none. */
+export function interfaceFor(node: NodeConfig, address: GroupAddress): InterfaceName | undefined {
+  const wanted = address.interfaces[0];
+  if (wanted === undefined) return undefined;
+  return node.interfaces[wanted] ?? (wanted as InterfaceName);
+}

@@ -1,0 +1,103 @@
+/**
+ * Everything the core can ask of the world, and everything the world can tell it, as data.
+ *
+ * Effects are performed in the order given, at once, by the engine. What an effect brings back is an input, taken
+ * before any other: `arm` and `saveVotes` carry what may only follow them in `then`, which is dropped when they fail.
+ */
+import type { Ballot, Holder } from "./ownership/lease/ballot.ts";
+import type { EventLevel, Heartbeat, OperatorAction, OutcomeCode } from "./wire/messages.ts";
+import type { BootId, GroupName, InterfaceName, LinkName, NodeName } from "./units/names.ts";
+import type { IpAddress } from "./units/ip.ts";
+import type { Mac } from "./units/mac.ts";
+
+/** A voter's record of one group (ownership.md section 2), as it is kept across restarts of the daemon (V2). */
+export interface VoterRecord {
+  readonly promised: Ballot | undefined;
+  readonly accepted: Accepted | undefined;
+  /** For each maker (node and boot) the highest ballot that was released. */
+  readonly closed: readonly Ballot[];
+}
+
+export interface Accepted {
+  readonly ballot: Ballot;
+  readonly holder: Holder;
+  readonly number: number;
+  /** On the monotonic clock of this kernel, which a restarted daemon shares. */
+  readonly expires: number;
+}
+
+export type Effect =
+  /** Send over the named links; the engine seals one datagram a link. */
+  | { readonly kind: "send"; readonly to: NodeName; readonly links: readonly LinkName[]; readonly heartbeat: Heartbeat }
+  /** V2: write the group's record to tmpfs; `then` (the replies) only after it was written. Failure: input `saveFailed`. */
+  | { readonly kind: "saveVotes"; readonly group: GroupName; readonly record: VoterRecord; readonly then: readonly Effect[] }
+  /** F1: arm the number; `then` (whatever carries the number) only after the kernel took it. Failure: input `armFailed`. */
+  | { readonly kind: "arm"; readonly group: GroupName; readonly number: number; readonly then: readonly Effect[] }
+  /** F2: extend the fence; brings `committed` or `commitRefused`. */
+  | { readonly kind: "commit"; readonly group: GroupName; readonly number: number }
+  /** F3: end the right to answer, the given armed numbers first; brings `closed` or `closeFailed`. */
+  | { readonly kind: "close"; readonly group: GroupName; readonly armed: readonly number[] }
+  /** Desired state: the group's addresses are on this node, or not. Brings `addressesPlaced` when on. */
+  | { readonly kind: "placeAddresses"; readonly group: GroupName; readonly wanted: boolean }
+  /** Desired state: announce the group's addresses as owner of this term, on the schedule of the steering method. */
+  | { readonly kind: "announce"; readonly group: GroupName; readonly term: number }
+  | { readonly kind: "stopAnnouncing"; readonly group: GroupName }
+  /** Tell control: goes to the history, `events` and the log. */
+  | { readonly kind: "record"; readonly event: LocalEvent }
+  /** The outcome of an operator's request that came in through this node. */
+  | { readonly kind: "reply"; readonly request: number; readonly code: OutcomeCode; readonly text: string }
+  /** Survives a restart: this node is drained, or no longer. */
+  | { readonly kind: "saveDrained"; readonly reason: string | undefined }
+  /** Feed an input back in the same turn. */
+  | { readonly kind: "loopback"; readonly input: Input }
+  /** All is released after `stop`: leave. */
+  | { readonly kind: "exit" };
+
+/** An event as the core makes it; the engine adds the wall clock. */
+export interface LocalEvent {
+  readonly node: NodeName;
+  readonly boot: BootId;
+  readonly number: number;
+  readonly level: EventLevel;
+  readonly code: string;
+  readonly group: GroupName | undefined;
+  readonly text: string;
+  /** Set for events that came from another node by gossip. */
+  readonly wall_ms: number | undefined;
+  /** What happened when, on this node, for the flight recorder: phase name to milliseconds since detection. */
+  readonly phases: Readonly<Record<string, number>> | undefined;
+}
+
+export type RejectReason = "malformed" | "version" | "cluster" | "key" | "auth" | "replay" | "sender" | "parse";
+
+export type Input =
+  /** The deadline came (or the loop woke for another reason: harmless). */
+  | { readonly kind: "tick" }
+  /** An authentic, parsed heartbeat. */
+  | { readonly kind: "heartbeat"; readonly link: LinkName; readonly heartbeat: Heartbeat }
+  /** Datagrams that were dropped since the last report; at most one input a second a reason. */
+  | { readonly kind: "rejected"; readonly link: LinkName; readonly source: string; readonly reason: RejectReason; readonly count: number }
+  | { readonly kind: "interfaceChanged"; readonly interface: InterfaceName; readonly up: boolean }
+  | { readonly kind: "linkChanged"; readonly link: LinkName; readonly up: boolean; readonly detail: string }
+  | { readonly kind: "armFailed"; readonly group: GroupName; readonly number: number; readonly detail: string }
+  | { readonly kind: "saveFailed"; readonly group: GroupName; readonly detail: string }
+  | { readonly kind: "committed"; readonly group: GroupName; readonly number: number }
+  | { readonly kind: "commitRefused"; readonly group: GroupName; readonly number: number; readonly detail: string }
+  | { readonly kind: "closed"; readonly group: GroupName }
+  | { readonly kind: "closeFailed"; readonly group: GroupName; readonly detail: string }
+  | { readonly kind: "addressesPlaced"; readonly group: GroupName }
+  | { readonly kind: "addressesFailed"; readonly group: GroupName; readonly detail: string }
+  /** Somebody removed an owned address; it was put back. */
+  | { readonly kind: "addressRestored"; readonly group: GroupName; readonly address: IpAddress; readonly interface: InterfaceName }
+  /** The rule set had vanished; it was put back, closed (F7). */
+  | { readonly kind: "fenceReinstalled"; readonly detail: string }
+  /** Another station announced or answers for one of our addresses. */
+  | { readonly kind: "conflict"; readonly group: GroupName; readonly address: IpAddress; readonly mac: Mac; readonly interface: InterfaceName }
+  /** An operator's request through this node's control process; `request` names it in the `reply`. */
+  | { readonly kind: "request"; readonly request: number; readonly target: NodeName; readonly action: OperatorAction; readonly timeout_ms: number }
+  /** Something this node cannot record or do, found outside the core. */
+  | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: EventLevel }
+  /** A vote or answer of this node's own voter, after its record was saved. */
+  | { readonly kind: "ownAnswer"; readonly heartbeat: Pick<Heartbeat, "lease"> }
+  /** SIGTERM: hand over or release everything, then leave. */
+  | { readonly kind: "stop" };
