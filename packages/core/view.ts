@@ -1,0 +1,71 @@
+/** What a node knows, for people: made from the state on demand, never on the heartbeat path. */
+import type { FenceState, GroupReport, HeardReport, Ineligibility } from "./wire/messages.ts";
+import type { GroupName, LinkName, NodeName } from "./units/names.ts";
+
+export interface NodeView {
+  readonly cluster: string;
+  readonly node: NodeName;
+  readonly generation: number;
+  readonly digest: string;
+  /** A majority of the voters is alive, this node included when it votes. */
+  readonly quorum: boolean;
+  readonly timing: { readonly heartbeat: number; readonly dead: number; readonly window: number; readonly keep: number };
+  /** In the order of the configuration; this node is among them. */
+  readonly nodes: readonly PeerView[];
+  readonly groups: readonly GroupView[];
+  readonly rejected: readonly { readonly link: string; readonly reason: string; readonly source: string; readonly count: number }[];
+}
+
+export interface PeerView {
+  readonly name: NodeName;
+  readonly role: "member" | "witness";
+  readonly self: boolean;
+  /** Heard on any link within `dead`; always true for the node itself. */
+  readonly alive: boolean;
+  /** Milliseconds since last heard on any link; 0 for the node itself; undefined: never. */
+  readonly age_ms: number | undefined;
+  readonly drained: boolean;
+  readonly drainReason: string | undefined;
+  readonly stopping: boolean;
+  readonly stalled: boolean;
+  readonly abstaining: boolean;
+  /** Undefined before the peer was heard. */
+  readonly digest: string | undefined;
+  readonly generation: number | undefined;
+  /** How this node hears the peer, link by link (empty for itself). */
+  readonly heard: readonly LinkView[];
+  /** How the peer says it hears everybody, and its age in milliseconds. */
+  readonly reports: readonly HeardReport[];
+  readonly reportsAge_ms: number | undefined;
+  readonly groups: readonly GroupReport[];
+}
+
+export interface LinkView {
+  readonly link: LinkName;
+  readonly alive: boolean;
+  readonly age_ms: number | undefined;
+  readonly loss_permille: number;
+  readonly roundTrip_us: number | undefined;
+  readonly jitter_us: number | undefined;
+}
+
+export interface GroupView {
+  readonly name: GroupName;
+  /** Whose fence is open, as far as this node knows. */
+  readonly owner: NodeName | undefined;
+  /** More than one live node reports an open fence. */
+  readonly claimed: readonly NodeName[];
+  readonly term: number;
+  /** Milliseconds since this node saw the owner take it; undefined without an owner. */
+  readonly since_ms: number | undefined;
+  /** "10.0.0.100/24" */
+  readonly addresses: readonly string[];
+  readonly prefer: readonly NodeName[];
+  /** Live eligible nodes other than the owner, in order of preference. */
+  readonly standbys: readonly NodeName[];
+  readonly fence: FenceState;
+  readonly moving: boolean;
+  readonly candidates: readonly { readonly node: NodeName; readonly ineligible: Ineligibility | "down" }[];
+  /** Why the owner owns it (or why nobody does), in words. */
+  readonly cause: string;
+}
