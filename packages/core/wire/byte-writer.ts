@@ -93,7 +93,8 @@ export class ByteWriter {
   /** Throws when more than 65535 bytes were written since `begin`: a caller that did not split its message. */
   end(mark: number): void {
     const length = this.#length - mark;
-    if (length > 0xffff) throw new RangeError(`a section of ${length} bytes does not fit in 16 bits; split the message`);
+    if (length > 0xffff)
+      throw new RangeError(`a section of ${length} bytes does not fit in 16 bits; split the message`);
     this.#bytes[mark - 2] = length >>> 8;
     this.#bytes[mark - 1] = length;
   }

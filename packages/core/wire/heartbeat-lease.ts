@@ -118,7 +118,15 @@ function readKnown(type: number, from: ByteReader): LeaseEntry | undefined {
       const promised = readBallot(from);
       const owner = from.optionalName("refuse.owner") as NodeName | undefined;
       const remaining_ms = from.u16("refuse.remaining");
-      return { kind: "refuse", group, ballot, promised, owner, remaining_ms, reason: from.word(REASONS, "refuse.reason") };
+      return {
+        kind: "refuse",
+        group,
+        ballot,
+        promised,
+        owner,
+        remaining_ms,
+        reason: from.word(REASONS, "refuse.reason"),
+      };
     }
     case TYPES.release:
       return { kind: "release", group, ballot, holder: readHolder(from) };
@@ -135,7 +143,14 @@ function readKnown(type: number, from: ByteReader): LeaseEntry | undefined {
     case TYPES.nominate: {
       const next = readBallot(from);
       const holder = readHolder(from);
-      return { kind: "nominate", group, fromBallot: ballot, ballot: next, holder, holderBoot: from.hex(8, "nominate.boot") as BootId };
+      return {
+        kind: "nominate",
+        group,
+        fromBallot: ballot,
+        ballot: next,
+        holder,
+        holderBoot: from.hex(8, "nominate.boot") as BootId,
+      };
     }
     default:
       return undefined;

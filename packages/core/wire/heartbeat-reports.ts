@@ -88,7 +88,10 @@ export function writeEvent(out: ByteWriter, event: ClusterEvent): void {
 /** A code has the form of a name. One that has not must not make every peer refuse the whole heartbeat. */
 function eventCode(code: string): string {
   if (isName(code)) return code;
-  const word = code.slice(0, 32).toLowerCase().replaceAll(/[^a-z0-9-]/g, "-");
+  const word = code
+    .slice(0, 32)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]/g, "-");
   return isName(word) ? word : "unnamed";
 }
 
@@ -149,7 +152,9 @@ function readAction(from: ByteReader, type: number): OperatorAction {
     return { kind: "move", group, target: from.optionalName("move.target") as NodeName | undefined };
   }
   const node = from.name("drain.node") as NodeName;
-  return type === ACTIONS.undrain ? { kind: "undrain", node } : { kind: "drain", node, reason: from.text(REASON_BYTES, "drain.reason") };
+  return type === ACTIONS.undrain
+    ? { kind: "undrain", node }
+    : { kind: "drain", node, reason: from.text(REASON_BYTES, "drain.reason") };
 }
 
 export function writeOutcome(out: ByteWriter, outcome: OperatorOutcome): void {

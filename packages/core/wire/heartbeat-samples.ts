@@ -47,10 +47,28 @@ export const FULL: Heartbeat = {
   heard: [{ peer: lb2, link: "lan" as LinkName, age_ms: 40, loss_permille: 380, roundTrip_us: 210 }],
   groups: [
     { group: web, fence: "open", ineligible: "", owner: a, ballot, remaining_ms: 280 },
-    { group: "db" as GroupName, fence: "closed", ineligible: "generation", owner: undefined, ballot: undefined, remaining_ms: 0 },
+    {
+      group: "db" as GroupName,
+      fence: "closed",
+      ineligible: "generation",
+      owner: undefined,
+      ballot: undefined,
+      remaining_ms: 0,
+    },
   ],
   lease: EVERY_LEASE_ENTRY,
-  events: [{ node: a, boot: bootA, number: 5, wall_ms: 1_795_252_800_123, level: "alarm", code: "group-owned", group: web, text: "Zoë €" }],
+  events: [
+    {
+      node: a,
+      boot: bootA,
+      number: 5,
+      wall_ms: 1_795_252_800_123,
+      level: "alarm",
+      code: "group-owned",
+      group: web,
+      text: "Zoë €",
+    },
+  ],
   requests: [
     { origin: a, boot: bootA, number: 1, target: lb2, action: { kind: "move", group: web, target: undefined } },
     { origin: a, boot: bootA, number: 2, target: lb2, action: { kind: "drain", node: lb2, reason: "kernel" } },
@@ -68,7 +86,13 @@ export function typicalHeartbeat(heard: number, groups: number): Heartbeat {
     stopping: false,
     abstaining: false,
     heard: Array.from({ length: heard }, (_, i): HeardReport => {
-      return { peer: `lb${i >> 1}` as NodeName, link: (i % 2 === 0 ? "lan" : "private") as LinkName, age_ms: i, loss_permille: 0, roundTrip_us: 180 };
+      return {
+        peer: `lb${i >> 1}` as NodeName,
+        link: (i % 2 === 0 ? "lan" : "private") as LinkName,
+        age_ms: i,
+        loss_permille: 0,
+        roundTrip_us: 180,
+      };
     }),
     groups: names.map((group) => ({ group, fence: "open", ineligible: "", owner: a, ballot, remaining_ms: 280 })),
     lease: names.map((group, i) => ({ kind: "propose", group, ballot, number: i, holder, lease_ms: 300 })),

@@ -31,14 +31,23 @@ test("parts fit, hold everything once and in order, and only the first is a beat
     ["longest names", rename(typicalHeartbeat(6, 40), long), MAXIMUM_BYTES],
     ["255 heard of longest names", rename(typicalHeartbeat(255, 3), long), MAXIMUM_BYTES],
     ["300 heard", typicalHeartbeat(300, 3), 60_000],
-    ["many events", { ...FULL, events: Array.from({ length: 50 }, (_, i) => ({ ...event, number: i, text: "y".repeat(200) })) }, MAXIMUM_BYTES],
+    [
+      "many events",
+      { ...FULL, events: Array.from({ length: 50 }, (_, i) => ({ ...event, number: i, text: "y".repeat(200) })) },
+      MAXIMUM_BYTES,
+    ],
     ["everything, small parts", FULL, 400],
   ];
   for (const [name, h, maximumBytes] of rows) {
     await t.test(name, () => {
       const parts = split(h, maximumBytes);
       assert.ok(parts.length > 1);
-      for (const list of LISTS) assert.deepEqual(parts.flatMap<unknown>((part) => part[list]), h[list], list);
+      for (const list of LISTS)
+        assert.deepEqual(
+          parts.flatMap<unknown>((part) => part[list]),
+          h[list],
+          list,
+        );
       parts.forEach((part, i) => {
         const bytes = emitHeartbeat(part);
         assert.ok(bytes.length <= maximumBytes, `part ${i} has ${bytes.length} bytes`);
@@ -67,7 +76,12 @@ function rename(h: Heartbeat, name: string): Heartbeat {
     ...h,
     node,
     heard: h.heard.map((each) => ({ ...each, peer: node })),
-    groups: h.groups.map((each, i) => ({ ...each, group: numbered(i), owner: node, ballot: { round: 1, node, boot: h.boot } })),
+    groups: h.groups.map((each, i) => ({
+      ...each,
+      group: numbered(i),
+      owner: node,
+      ballot: { round: 1, node, boot: h.boot },
+    })),
     lease: h.lease.map((each, i) => ({ ...each, group: numbered(i), ballot: { round: 1, node, boot: h.boot } })),
   };
 }

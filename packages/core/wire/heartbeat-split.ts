@@ -52,7 +52,9 @@ export function splitHeartbeat(h: Heartbeat, maximumBytes: number, nextMessage: 
 
   for (const list of ORDER) for (const entry of h[list]) place(list, entry);
   if (drafts.length === 1) return [h];
-  return drafts.map((lists, i) => (i === 0 ? { ...h, ...lists } : { ...h, ...lists, echo: undefined, message: nextMessage(), extra: true }));
+  return drafts.map((lists, i) =>
+    i === 0 ? { ...h, ...lists } : { ...h, ...lists, echo: undefined, message: nextMessage(), extra: true },
+  );
 }
 
 function emptyDraft(): Draft {

@@ -90,15 +90,24 @@ function refuse(): LeaseEntry & { kind: "refuse" } {
 }
 
 test("every word of a group report, a level and an outcome comes back as it was", () => {
-  const report: GroupReport = { group: "g" as GroupName, fence: "open", ineligible: "", owner: undefined, ballot: undefined, remaining_ms: 1 };
+  const report: GroupReport = {
+    group: "g" as GroupName,
+    fence: "open",
+    ineligible: "",
+    owner: undefined,
+    ballot: undefined,
+    remaining_ms: 1,
+  };
   const groups: GroupReport[] = [
     ...(["closed", "relay", "open", "forward"] as const).map((fence) => ({ ...report, fence })),
-    ...(["", "witness", "not-preferred", "drained", "stopping", "interface-down", "address-failed", "generation"] as const).map(
-      (ineligible) => ({ ...report, ineligible }),
-    ),
+    ...(
+      ["", "witness", "not-preferred", "drained", "stopping", "interface-down", "address-failed", "generation"] as const
+    ).map((ineligible) => ({ ...report, ineligible })),
   ];
   const events = (["info", "warning", "alarm"] as const).map((level) => ({ ...event("x"), level, group: undefined }));
-  const outcomes = (["done", "failed", "refused", "timeout"] as const).flatMap((code) => FULL.outcomes.map((each) => ({ ...each, code })));
+  const outcomes = (["done", "failed", "refused", "timeout"] as const).flatMap((code) =>
+    FULL.outcomes.map((each) => ({ ...each, code })),
+  );
   const h = { ...EMPTY, groups, events, outcomes };
   assert.deepEqual(parsed(emitHeartbeat(h)), h);
 });
@@ -141,7 +150,15 @@ test("numbers beyond their field are saturated when emitted", () => {
 });
 
 test("texts are cut at a character, and a code that is no name does not spoil the message", () => {
-  const back = parsed(emitHeartbeat({ ...EMPTY, events: [{ ...event("€".repeat(100)), code: "Odd Code!" }, { ...event(""), code: "" }] }));
+  const back = parsed(
+    emitHeartbeat({
+      ...EMPTY,
+      events: [
+        { ...event("€".repeat(100)), code: "Odd Code!" },
+        { ...event(""), code: "" },
+      ],
+    }),
+  );
   assert.deepEqual(
     back.events.map((each) => [each.text, each.code]),
     [
@@ -194,7 +211,12 @@ test("what is out of its bounds is refused, by kind and field", async (t) => {
     ["message 0", at(34, 0, 0, 0, 0), "value", "message"],
     ["node name empty", at(42, 0), "value", "node"],
     ["node name upper case", at(43, 0x41), "value", "node"],
-    ["node name of 33 bytes", new Uint8Array([...head.slice(0, 42), 33, ...Array.from({ length: 33 }, () => 0x61)]), "value", "node"],
+    [
+      "node name of 33 bytes",
+      new Uint8Array([...head.slice(0, 42), 33, ...Array.from({ length: 33 }, () => 0x61)]),
+      "value",
+      "node",
+    ],
     ["section without length", new Uint8Array([...head, 1]), "short", "section.length"],
     ["section longer than the message", new Uint8Array([...head, 99, 0, 1]), "short", "section"],
     ["echo short", section(1, "00000001 000000"), "short", "echo.held"],
@@ -209,11 +231,26 @@ test("what is out of its bounds is refused, by kind and field", async (t) => {
     ["promise short", section(4, "02 0002 01 67"), "short", "ballot.round"],
     ["promise long", section(4, `02 0011 01 67 ${ballot} 00`), "long", "lease"],
     ["refuse reason unknown", section(4, `05 0022 01 67 ${ballot} ${ballot} 00 0000 05`), "value", "refuse.reason"],
-    ["event text over 200 bytes", section(5, `01 61 a0a1a2a3a4a5a6a7 00000001 000000000000 00 01 61 00 00c9 ${"61".repeat(201)}`), "long", "event.text"],
-    ["event code no name", section(5, "01 61 a0a1a2a3a4a5a6a7 00000001 000000000000 00 01 2d 00 0000"), "value", "event.code"],
+    [
+      "event text over 200 bytes",
+      section(5, `01 61 a0a1a2a3a4a5a6a7 00000001 000000000000 00 01 61 00 00c9 ${"61".repeat(201)}`),
+      "long",
+      "event.text",
+    ],
+    [
+      "event code no name",
+      section(5, "01 61 a0a1a2a3a4a5a6a7 00000001 000000000000 00 01 2d 00 0000"),
+      "value",
+      "event.code",
+    ],
     ["request long", section(6, "03 0016 01 61 a0a1a2a3a4a5a6a7 00000003 01 61 01 61 00000000"), "long", "request"],
     ["outcome code unknown", section(7, "01 61 a0a1a2a3a4a5a6a7 00000009 04 0000"), "value", "outcome.code"],
-    ["text over 600 bytes", section(7, `01 61 a0a1a2a3a4a5a6a7 00000009 00 0259 ${"61".repeat(601)}`), "long", "outcome.text"],
+    [
+      "text over 600 bytes",
+      section(7, `01 61 a0a1a2a3a4a5a6a7 00000009 00 0259 ${"61".repeat(601)}`),
+      "long",
+      "outcome.text",
+    ],
     ["over 64 KiB", new Uint8Array(MAXIMUM_HEARTBEAT_BYTES + 1), "long", "heartbeat"],
     ["256 heard", section(2, "01 61 01 6c 0000 0000 00000000".repeat(256)), "long", "heard"],
   ];
@@ -228,7 +265,8 @@ test("what is out of its bounds is refused, by kind and field", async (t) => {
 test("every cut of a message is refused or is a whole number of sections", () => {
   const bytes = emitHeartbeat(FULL);
   const whole: number[] = [];
-  for (let length = 0; length < bytes.length; length++) if (parseHeartbeat(bytes.subarray(0, length)).ok) whole.push(length);
+  for (let length = 0; length < bytes.length; length++)
+    if (parseHeartbeat(bytes.subarray(0, length)).ok) whole.push(length);
   // The head is 44 bytes; the sections follow as in the golden message.
   assert.deepEqual(whole, [44, 55, 74, 111, 446, 496, 583]);
 });
@@ -236,9 +274,18 @@ test("every cut of a message is refused or is a whole number of sections", () =>
 test("a message nobody split is refused when emitted", () => {
   const [heard] = FULL.heard;
   assert.ok(heard);
-  assert.throws(() => emitHeartbeat({ ...EMPTY, heard: Array.from({ length: 256 }, () => heard) }), /256 heard reports; split/);
-  assert.throws(() => emitHeartbeat({ ...EMPTY, events: Array.from({ length: 400 }, () => event("x".repeat(200))) }), /does not fit in 16 bits/);
-  const many = { events: Array.from({ length: 150 }, () => event("x".repeat(200))), lease: Array.from({ length: 1500 }, refuse) };
+  assert.throws(
+    () => emitHeartbeat({ ...EMPTY, heard: Array.from({ length: 256 }, () => heard) }),
+    /256 heard reports; split/,
+  );
+  assert.throws(
+    () => emitHeartbeat({ ...EMPTY, events: Array.from({ length: 400 }, () => event("x".repeat(200))) }),
+    /does not fit in 16 bits/,
+  );
+  const many = {
+    events: Array.from({ length: 150 }, () => event("x".repeat(200))),
+    lease: Array.from({ length: 1500 }, refuse),
+  };
   assert.throws(() => emitHeartbeat({ ...EMPTY, ...many }), /split the message/);
 });
 
@@ -271,7 +318,10 @@ test("the largest inputs of the worst kinds are parsed in bounded time", () => {
   const fill = 65_535 - head.length - 3;
   for (const [name, section] of [
     ["empty unknown sections", Array.from({ length: Math.floor(fill / 3) }, () => [99, 0, 0]).flat()],
-    ["empty unknown lease entries", [4, fill >> 8, fill & 0xff, ...Array.from({ length: fill }, (_, i) => (i % 3 === 0 ? 99 : 0))]],
+    [
+      "empty unknown lease entries",
+      [4, fill >> 8, fill & 0xff, ...Array.from({ length: fill }, (_, i) => (i % 3 === 0 ? 99 : 0))],
+    ],
     ["zeros", Array.from({ length: fill }, () => 0)],
   ] as const) {
     const bytes = new Uint8Array([...head, ...section]);
@@ -293,7 +343,11 @@ function cutTexts(h: Heartbeat): Heartbeat {
   return {
     ...h,
     events: h.events.map((each) => ({ ...each, text: cut(each.text, 200) })),
-    requests: h.requests.map((each) => (each.action.kind === "drain" ? { ...each, action: { ...each.action, reason: cut(each.action.reason, 200) } } : each)),
+    requests: h.requests.map((each) =>
+      each.action.kind === "drain"
+        ? { ...each, action: { ...each.action, reason: cut(each.action.reason, 200) } }
+        : each,
+    ),
     outcomes: h.outcomes.map((each) => ({ ...each, text: cut(each.text, 600) })),
   };
 }

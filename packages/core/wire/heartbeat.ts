@@ -42,14 +42,15 @@ const NO_BOOT = "0000000000000000";
 export type ListName = "heard" | "groups" | "lease" | "events" | "requests" | "outcomes";
 
 /** How an entry of each list is written. */
-export const ENTRY_WRITERS: { readonly [List in ListName]: (out: ByteWriter, entry: Heartbeat[List][number]) => void } = {
-  heard: writeHeard,
-  groups: writeGroup,
-  lease: writeLeaseEntry,
-  events: writeEvent,
-  requests: writeRequest,
-  outcomes: writeOutcome,
-};
+export const ENTRY_WRITERS: { readonly [List in ListName]: (out: ByteWriter, entry: Heartbeat[List][number]) => void } =
+  {
+    heard: writeHeard,
+    groups: writeGroup,
+    lease: writeLeaseEntry,
+    events: writeEvent,
+    requests: writeRequest,
+    outcomes: writeOutcome,
+  };
 
 /**
  * The bytes of one message. Durations beyond their field are saturated and texts cut.
@@ -66,7 +67,8 @@ export function emitHeartbeat(h: Heartbeat): Uint8Array {
   writeList(out, "events", h.events);
   writeList(out, "requests", h.requests);
   writeList(out, "outcomes", h.outcomes);
-  if (out.length > MAXIMUM_HEARTBEAT_BYTES) throw new RangeError(`a heartbeat of ${out.length} bytes; split the message`);
+  if (out.length > MAXIMUM_HEARTBEAT_BYTES)
+    throw new RangeError(`a heartbeat of ${out.length} bytes; split the message`);
   return out.bytes();
 }
 
@@ -110,7 +112,8 @@ function writeList<List extends ListName>(out: ByteWriter, list: List, entries: 
 
 /** The message, or what is wrong with its bytes. */
 export function parseHeartbeat(bytes: Uint8Array): Result<Heartbeat, ParseError> {
-  if (bytes.length > MAXIMUM_HEARTBEAT_BYTES) return failure({ kind: "long", at: MAXIMUM_HEARTBEAT_BYTES, what: "heartbeat" });
+  if (bytes.length > MAXIMUM_HEARTBEAT_BYTES)
+    return failure({ kind: "long", at: MAXIMUM_HEARTBEAT_BYTES, what: "heartbeat" });
   const from = new ByteReader(bytes);
   const head = readHead(from);
   const lists = readSections(from);

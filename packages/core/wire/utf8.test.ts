@@ -16,7 +16,10 @@ test("every character is written and read as the platform does", () => {
     const text = String.fromCodePoint(code);
     const expected = encoder.encode(text);
     assert.deepEqual(write(text, 4), expected, code.toString(16));
-    assert.equal(readUtf8(expected, 0, expected.length), new TextDecoder("utf-8", { ignoreBOM: true }).decode(expected));
+    assert.equal(
+      readUtf8(expected, 0, expected.length),
+      new TextDecoder("utf-8", { ignoreBOM: true }).decode(expected),
+    );
   }
 });
 
@@ -34,13 +37,17 @@ test("text is cut at a character", () => {
 
 test("every sequence of two bytes, and 100000 of up to six likely ones (seed 1), is read as the platform does", () => {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  const check = (bytes: Uint8Array): void => assert.equal(readUtf8(bytes, 0, bytes.length), decoder.decode(bytes), Buffer.from(bytes).toString("hex"));
+  const check = (bytes: Uint8Array): void =>
+    assert.equal(readUtf8(bytes, 0, bytes.length), decoder.decode(bytes), Buffer.from(bytes).toString("hex"));
   for (let pair = 0; pair < 0x10000; pair++) check(Uint8Array.of(pair >> 8, pair & 0xff));
-  const likely = [0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0xff];
+  const likely = [
+    0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0xff,
+  ];
   let state = 1;
   const random = (below: number): number => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
     return (state >>> 8) % below;
   };
-  for (let i = 0; i < 100_000; i++) check(Uint8Array.from({ length: 1 + random(6) }, () => likely[random(likely.length)] ?? 0));
+  for (let i = 0; i < 100_000; i++)
+    check(Uint8Array.from({ length: 1 + random(6) }, () => likely[random(likely.length)] ?? 0));
 });
