@@ -16,11 +16,27 @@ export interface Action {
 
 const MOVE_TIMEOUT_MS = 10_000;
 
-export const ACTION_NAMES = ["move", "unplug", "freeze", "kill", "stop", "poweroff", "partition", "one-way", "isolate", "loss"] as const;
+export const ACTION_NAMES = [
+  "move",
+  "unplug",
+  "freeze",
+  "kill",
+  "stop",
+  "poweroff",
+  "partition",
+  "one-way",
+  "isolate",
+  "loss",
+] as const;
 export type ActionName = (typeof ACTION_NAMES)[number];
 
 /** Reads the action and its arguments; throws LabError on what it can not be. `owner` is who answers the client. */
-export function readAction(lab: Lab, name: ActionName, args: readonly string[], owner: string | undefined): Action {
+export function readAction(
+  lab: Lab,
+  name: ActionName,
+  args: readonly string[],
+  owner: string | undefined,
+): Action {
   const node = (at: number): string => lab.daemon(required(args[at], name)).node;
   const hitsOwner = (hit: string) => hit === owner;
   switch (name) {
@@ -28,10 +44,16 @@ export function readAction(lab: Lab, name: ActionName, args: readonly string[], 
       return move(lab, required(args[0], name), args[1], owner);
     case "unplug": {
       const which = args[1] ?? "service";
-      if (which !== "service" && which !== "all") throw new LabError(`unplug takes "service" or "all", not "${which}"`);
+      if (which !== "service" && which !== "all")
+        throw new LabError(`unplug takes "service" or "all", not "${which}"`);
       const links = which === "all" ? LINKS : (["lan"] as const);
       const target = node(0);
-      return network(lab, `unplugging ${target} (${which})`, hitsOwner(target), faults.unplug(lab.faults, target, links));
+      return network(
+        lab,
+        `unplugging ${target} (${which})`,
+        hitsOwner(target),
+        faults.unplug(lab.faults, target, links),
+      );
     }
     case "freeze":
       return daemon(`freezing ${node(0)}`, hitsOwner(node(0)), () => lab.daemon(node(0)).freeze());
@@ -42,13 +64,31 @@ export function readAction(lab: Lab, name: ActionName, args: readonly string[], 
     case "poweroff":
       return powerOff(lab, node(0), hitsOwner(node(0)));
     case "partition":
-      return network(lab, `cutting ${node(0)} and ${node(1)} from each other`, false, faults.partition(lab.faults, node(0), node(1)));
+      return network(
+        lab,
+        `cutting ${node(0)} and ${node(1)} from each other`,
+        false,
+        faults.partition(lab.faults, node(0), node(1)),
+      );
     case "one-way":
-      return network(lab, `dropping frames from ${node(0)} to ${node(1)}`, false, faults.oneWay(lab.faults, node(0), node(1)));
+      return network(
+        lab,
+        `dropping frames from ${node(0)} to ${node(1)}`,
+        false,
+        faults.oneWay(lab.faults, node(0), node(1)),
+      );
     case "isolate":
-      return network(lab, `cutting ${node(0)} from the other nodes`, hitsOwner(node(0)), faults.isolate(lab.faults, node(0), lab.nodeNames));
+      return network(
+        lab,
+        `cutting ${node(0)} from the other nodes`,
+        hitsOwner(node(0)),
+        faults.isolate(lab.faults, node(0), lab.nodeNames),
+      );
     case "loss":
-      return network(lab, `losing ${args[0]}% between the nodes`, false, { ...lab.faults, loss: percent(args[0]) });
+      return network(lab, `losing ${args[0]}% between the nodes`, false, {
+        ...lab.faults,
+        loss: percent(args[0]),
+      });
   }
 }
 
@@ -77,29 +117,46 @@ function powerOff(lab: Lab, node: string, moves: boolean): Action {
   return { title: `switching ${node} off`, moves, perform };
 }
 
-function move(lab: Lab, group: string, target: string | undefined, owner: string | undefined): Action {
+function move(
+  lab: Lab,
+  group: string,
+  target: string | undefined,
+  owner: string | undefined,
+): Action {
   if (target !== undefined) lab.daemon(target);
   const perform = async () => {
     // The owner knows most; any other node will do.
-    const ask = [...lab.daemons.values()].toSorted((a, b) => Number(b.node === owner) - Number(a.node === owner)).find((each) => each.state === "running");
+    const ask = [...lab.daemons.values()]
+      .toSorted((a, b) => Number(b.node === owner) - Number(a.node === owner))
+      .find((each) => each.state === "running");
     if (!ask) throw new LabError("no daemon is running that could be asked to move");
     const outcome = await moveGroup(ask.files.socket, group, target, MOVE_TIMEOUT_MS);
-    if (outcome.code !== "done") throw new LabError(`${group} was not moved (${outcome.code}): ${outcome.text}`);
+    if (outcome.code !== "done")
+      throw new LabError(`${group} was not moved (${outcome.code}): ${outcome.text}`);
   };
-  return { title: `moving ${group}${target ? ` to ${target}` : ""}`, moves: target !== owner, perform };
+  return {
+    title: `moving ${group}${target ? ` to ${target}` : ""}`,
+    moves: target !== owner,
+    perform,
+  };
 }
 
 function required(text: string | undefined, action: string): string {
-  if (text === undefined) throw new LabError(`${action} needs another argument; see: holdfast lab help`);
+  if (text === undefined)
+    throw new LabError(`${action} needs another argument; see: holdfast lab help`);
   return text;
 }
 
 function percent(text: string | undefined): number {
-  if (text === undefined || !/^\d{1,3}$/.test(text) || Number(text) > 100) throw new LabError(`loss takes a whole number from 0 to 100, not "${text ?? ""}"`);
+  if (text === undefined || !/^\d{1,3}$/.test(text) || Number(text) > 100)
+    throw new LabError(`loss takes a whole number from 0 to 100, not "${text ?? ""}"`);
   return Number(text);
 }
 
 /** Exit code of what was seen: two answering nodes are an outage, and so is a client without answers. */
-export function exitCode(seen: { readonly violations: readonly unknown[]; readonly after: string | undefined }): number {
+export function exitCode(seen: {
+  readonly violations: readonly unknown[];
+  readonly after: string | undefined;
+}): number {
   return seen.violations.length > 0 || seen.after === undefined ? EXIT.outage : EXIT.done;
 }

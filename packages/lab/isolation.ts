@@ -14,7 +14,8 @@ const SUPERVISOR = fileURLToPath(new URL("supervisor.ts", import.meta.url));
  * The first process: a shell, which reaps orphans (Node would not). It gives the lab its own /run, where `ip netns` and
  * the nodes' volatile state live, and ends with the supervisor.
  */
-const INIT = 'mount -t tmpfs -o mode=755 holdfast-lab /run || exit 1\nmkdir /run/netns\n"$@" &\nwait $!';
+const INIT =
+  'mount -t tmpfs -o mode=755 holdfast-lab /run || exit 1\nmkdir /run/netns\n"$@" &\nwait $!';
 
 export interface LabOptions {
   readonly nodes: number;
@@ -37,7 +38,19 @@ export function startSupervisor(directory: LabDirectory, options: LabOptions): C
   const uid = process.getuid?.() ?? 0;
   const child = spawn(
     "unshare",
-    [...unshareArguments(uid), "--", "sh", "-c", INIT, "holdfast-lab", process.execPath, SUPERVISOR, directory.path, directory.name, JSON.stringify(options)],
+    [
+      ...unshareArguments(uid),
+      "--",
+      "sh",
+      "-c",
+      INIT,
+      "holdfast-lab",
+      process.execPath,
+      SUPERVISOR,
+      directory.path,
+      directory.name,
+      JSON.stringify(options),
+    ],
     { detached: true, stdio: ["ignore", log, log], cwd: "/" },
   );
   closeSync(log);

@@ -10,6 +10,9 @@ export function loadNative(): Native {
   try {
     return createRequire(import.meta.url)(ADDON) as Native;
   } catch (error) {
-    throw new Error(`cannot load the addon ${ADDON}: ${error instanceof Error ? error.message : String(error)}; build it with: npm start`, { cause: error });
+    throw new Error(
+      `cannot load the addon ${ADDON}: ${error instanceof Error ? error.message : String(error)}; build it with: npm start`,
+      { cause: error },
+    );
   }
 }

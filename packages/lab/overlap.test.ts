@@ -10,13 +10,22 @@ function answer(text: string): Answer {
   assert.ok(match, text);
   const node = match[1] as string;
   const kind = (match[4] ?? "udp4") as ProbeKind;
-  return { node, port: `${node}-lan`, kind, number: Number(match[2]), time_ns: Number(match[3]) * 1000, head: new Uint8Array([1, 2]) };
+  return {
+    node,
+    port: `${node}-lan`,
+    kind,
+    number: Number(match[2]),
+    time_ns: Number(match[3]) * 1000,
+    head: new Uint8Array([1, 2]),
+  };
 }
 
 function violations(script: string): string[] {
   const detector = new OverlapDetector();
   for (const word of script.split(" ")) detector.add(answer(word));
-  return detector.violations.map((each) => `${each.first.node}${each.first.number}-${each.second.node}${each.second.number}`);
+  return detector.violations.map(
+    (each) => `${each.first.node}${each.first.number}-${each.second.node}${each.second.number}`,
+  );
 }
 
 const table: readonly [title: string, script: string, expected: readonly string[]][] = [
@@ -28,7 +37,11 @@ const table: readonly [title: string, script: string, expected: readonly string[
   ["one number answered by two at the same time", "A1@1 A2@2 B2@2", ["B2-A2"]],
   ["two owners", "A1@1 B1@2 A2@3 B2@4", ["B1-A2"]],
   ["two owners of different kinds", "A1@1/arp A4@4/arp B2@2/ndp", ["A1-B2"]],
-  ["the old owner answers once again after the hand-over", "A1@1 A2@2 B3@3 B4@4 A5@5 B6@6", ["B4-A5"]],
+  [
+    "the old owner answers once again after the hand-over",
+    "A1@1 A2@2 B3@3 B4@4 A5@5 B6@6",
+    ["B4-A5"],
+  ],
   ["a gap of 5 numbers does not end an interval", "A1@1 A6@6 B3@3", ["A1-B3"]],
   ["a gap of 6 numbers does", "A1@1 A7@7 B3@3", []],
   ["moved there and back", "A1@1 B10@10 B11@11 A20@20", []],

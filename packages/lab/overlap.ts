@@ -54,7 +54,8 @@ export class OverlapDetector {
         const other = others[i];
         // Intervals of a node are in order of number: all earlier ones end before this one begins.
         if (!other || other.highest.number < interval.lowest.number) break;
-        if (interval.reported.has(other) || before(interval, other) || before(other, interval)) continue;
+        if (interval.reported.has(other) || before(interval, other) || before(other, interval))
+          continue;
         interval.reported.add(other);
         other.reported.add(interval);
         const violation = inOrder(answer, nearest(other, answer.number));
@@ -80,7 +81,13 @@ export class OverlapDetector {
       }
       return candidate;
     }
-    const fresh = { lowest: answer, highest: answer, earliest_ns: answer.time_ns, latest_ns: answer.time_ns, reported: new Set<Interval>() };
+    const fresh = {
+      lowest: answer,
+      highest: answer,
+      earliest_ns: answer.time_ns,
+      latest_ns: answer.time_ns,
+      reported: new Set<Interval>(),
+    };
     own.splice(at + 1, 0, fresh);
     if (own.length > KEPT_INTERVALS) own.shift();
     return fresh;

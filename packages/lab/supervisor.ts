@@ -31,7 +31,8 @@ const server = createServer((connection) => {
 });
 
 async function serve(connection: Socket, line: string): Promise<void> {
-  const write = (response: Response, then?: () => void) => connection.write(`${JSON.stringify(response)}\n`, then);
+  const write = (response: Response, then?: () => void) =>
+    connection.write(`${JSON.stringify(response)}\n`, then);
   const say: Say = (text) => void write({ kind: "line", text });
   try {
     const request = JSON.parse(line) as Request;
@@ -40,8 +41,16 @@ async function serve(connection: Socket, line: string): Promise<void> {
     // The lab ends only after the answer has left.
     write({ kind: "end", ...end }, request.command === "down" ? () => process.exit(0) : undefined);
   } catch (error) {
-    if (!(error instanceof LabError)) log(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    write({ kind: "error", code: EXIT.failed, message: error instanceof Error ? error.message : String(error) }, failed ? () => process.exit(1) : undefined);
+    if (!(error instanceof LabError))
+      log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    write(
+      {
+        kind: "error",
+        code: EXIT.failed,
+        message: error instanceof Error ? error.message : String(error),
+      },
+      failed ? () => process.exit(1) : undefined,
+    );
   }
 }
 

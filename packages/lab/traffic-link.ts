@@ -17,8 +17,14 @@ export class TrafficLink {
   }
 
   /** Resolves when the first probe is on its way; rejects with the reason when sockets can not be opened. */
-  static start(topology: Topology, onViolation: (lines: readonly string[]) => void): Promise<TrafficLink> {
-    const child = fork(TRAFFIC, [], { execPath: process.execPath, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  static start(
+    topology: Topology,
+    onViolation: (lines: readonly string[]) => void,
+  ): Promise<TrafficLink> {
+    const child = fork(TRAFFIC, [], {
+      execPath: process.execPath,
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
     const link = new TrafficLink(child);
     return new Promise((resolve, reject) => {
       child.on("message", (message: FromTraffic) => {
@@ -52,7 +58,12 @@ export class TrafficLink {
     return (await this.#ask<Position>((id) => ({ kind: "position", id }))).number;
   }
 
-  steady(after: number, for_ms: number, other: string | undefined, timeout_ms: number): Promise<Steady> {
+  steady(
+    after: number,
+    for_ms: number,
+    other: string | undefined,
+    timeout_ms: number,
+  ): Promise<Steady> {
     return this.#ask((id) => ({ kind: "steady", id, after, for_ms, other, timeout_ms }));
   }
 

@@ -15,12 +15,18 @@ const ADDRESS_SLOT = 128;
  */
 export function openEcho(native: Native, index: number, address: IpAddress): void {
   const four = isIpv4(address);
-  const fd = socket.must(native.socket(four ? socket.AF_INET : socket.AF_INET6, socket.SOCK_DGRAM, 0), "echo socket");
+  const fd = socket.must(
+    native.socket(four ? socket.AF_INET : socket.AF_INET6, socket.SOCK_DGRAM, 0),
+    "echo socket",
+  );
   const freebind = four
     ? native.setsockopt(fd, socket.IPPROTO_IP, socket.IP_FREEBIND, socket.int32(1))
     : native.setsockopt(fd, socket.IPPROTO_IPV6, socket.IPV6_FREEBIND, socket.int32(1));
   socket.must(freebind, "IP_FREEBIND");
-  socket.must(native.bind(fd, socket.socketAddress(address, ECHO_PORT)), `bind the echo to ${address}`);
+  socket.must(
+    native.bind(fd, socket.socketAddress(address, ECHO_PORT)),
+    `bind the echo to ${address}`,
+  );
 
   const data = new Uint8Array(BATCH * SLOT);
   const view = new DataView(data.buffer);
@@ -39,7 +45,14 @@ export function openEcho(native: Native, index: number, address: IpAddress): voi
 }
 
 /** Marks each probe with the answerer and closes the gaps left by strangers; returns how many there are. */
-function keepProbes(view: DataView, data: Uint8Array, addresses: Uint8Array, lengths: Uint32Array, count: number, index: number): number {
+function keepProbes(
+  view: DataView,
+  data: Uint8Array,
+  addresses: Uint8Array,
+  lengths: Uint32Array,
+  count: number,
+  index: number,
+): number {
   let kept = 0;
   for (let i = 0; i < count; i++) {
     const length = lengths[i] as number;
@@ -56,10 +69,24 @@ function keepProbes(view: DataView, data: Uint8Array, addresses: Uint8Array, len
 }
 
 /** Sends every answer it can: one the kernel refuses (no route while a cable is out) must not hold back the rest. */
-function sendAll(native: Native, fd: number, data: Uint8Array, addresses: Uint8Array, lengths: Uint32Array, count: number): void {
+function sendAll(
+  native: Native,
+  fd: number,
+  data: Uint8Array,
+  addresses: Uint8Array,
+  lengths: Uint32Array,
+  count: number,
+): void {
   let from = 0;
   while (from < count) {
-    const sent = native.sendBatch(fd, data.subarray(from * SLOT), SLOT, lengths.subarray(from, count), addresses.subarray(from * ADDRESS_SLOT), ADDRESS_SLOT);
+    const sent = native.sendBatch(
+      fd,
+      data.subarray(from * SLOT),
+      SLOT,
+      lengths.subarray(from, count),
+      addresses.subarray(from * ADDRESS_SLOT),
+      ADDRESS_SLOT,
+    );
     from += sent > 0 ? sent : 1;
   }
 }

@@ -42,8 +42,13 @@ class Traffic {
         socket.must(native.setns(home, socket.CLONE_NEWNET), "return to the switch's namespace");
       }
     };
-    names.forEach((name, index) => inside(name, () => [address, address6].forEach((each) => openEcho(native, index, each))));
-    [this.#probe4, this.#probe6] = inside("client", () => [new Probe(native, names, address), new Probe(native, names, address6)] as const);
+    names.forEach((name, index) =>
+      inside(name, () => [address, address6].forEach((each) => openEcho(native, index, each))),
+    );
+    [this.#probe4, this.#probe6] = inside(
+      "client",
+      () => [new Probe(native, names, address), new Probe(native, names, address6)] as const,
+    );
     this.#watcher = new Watcher(native, topology);
     inside("watch", () => this.#watcher.openInjector(topology));
     this.#watcher.openCaptures(topology);
@@ -75,13 +80,16 @@ class Traffic {
   }
 
   #capture(): void {
-    for (const violation of this.#watcher.receive()) tell({ kind: "violation", lines: describeViolation(violation) });
+    for (const violation of this.#watcher.receive())
+      tell({ kind: "violation", lines: describeViolation(violation) });
   }
 
   #wake(): void {
     if (this.#waiters.length === 0) return;
     this.#waiters = this.#waiters.filter((waiter) => {
-      const steady = this.#steady(waiter) ?? (this.#number >= waiter.until ? { node: undefined, number: this.#number } : undefined);
+      const steady =
+        this.#steady(waiter) ??
+        (this.#number >= waiter.until ? { node: undefined, number: this.#number } : undefined);
       if (steady) tell({ kind: "reply", id: waiter.id, value: steady });
       return steady === undefined;
     });
@@ -90,7 +98,14 @@ class Traffic {
   #steady(waiter: Waiter): Steady | undefined {
     const four = this.#probe4.steadyOwner(waiter.for_ms);
     const six = this.#probe6.steadyOwner(waiter.for_ms);
-    if (!four || !six || four.node !== six.node || four.node === waiter.other || Math.min(four.from, six.from) < waiter.after) return undefined;
+    if (
+      !four ||
+      !six ||
+      four.node !== six.node ||
+      four.node === waiter.other ||
+      Math.min(four.from, six.from) < waiter.after
+    )
+      return undefined;
     return { node: four.node, number: this.#number };
   }
 
@@ -102,7 +117,11 @@ class Traffic {
         this.#waiters.push({ ...message, until: this.#number + message.timeout_ms });
         return;
       case "report":
-        return tell({ kind: "reply", id: message.id, value: this.#report(message.from, message.to) });
+        return tell({
+          kind: "reply",
+          id: message.id,
+          value: this.#report(message.from, message.to),
+        });
     }
   }
 
@@ -110,7 +129,9 @@ class Traffic {
     this.#probe4.receive();
     this.#probe6.receive();
     this.#capture();
-    const violations = this.#watcher.violations.filter((each) => Math.max(each.first.number, each.second.number) >= from);
+    const violations = this.#watcher.violations.filter(
+      (each) => Math.max(each.first.number, each.second.number) >= from,
+    );
     return {
       ipv4: measureOutage(this.#probe4.samples(from, to)),
       ipv6: measureOutage(this.#probe6.samples(from, to)),

@@ -3,7 +3,14 @@ import type { Native } from "@holdfast/linux/native.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { isIpv4 } from "@holdfast/core/units/ip.ts";
 import type { Sample } from "../outage.ts";
-import { ECHO_PORT, PAYLOAD_ANSWERER, PAYLOAD_LENGTH, payload, readNumber, writeNumber } from "./frames.ts";
+import {
+  ECHO_PORT,
+  PAYLOAD_ANSWERER,
+  PAYLOAD_LENGTH,
+  payload,
+  readNumber,
+  writeNumber,
+} from "./frames.ts";
 import * as socket from "./socket.ts";
 
 /** Milliseconds remembered: two minutes. A power of two. */
@@ -32,7 +39,10 @@ export class Probe {
   constructor(native: Native, nodes: readonly string[], address: IpAddress) {
     this.#native = native;
     this.#nodes = nodes;
-    this.#fd = socket.must(native.socket(isIpv4(address) ? socket.AF_INET : socket.AF_INET6, socket.SOCK_DGRAM, 0), "probe socket");
+    this.#fd = socket.must(
+      native.socket(isIpv4(address) ? socket.AF_INET : socket.AF_INET6, socket.SOCK_DGRAM, 0),
+      "probe socket",
+    );
     this.#to = socket.socketAddress(address, ECHO_PORT);
   }
 
@@ -44,7 +54,8 @@ export class Probe {
   /** Sends request `number`; numbers passed over since the last one count as never sent. */
   send(number: number, now_ms: number): void {
     this.#first ??= number;
-    for (let skipped = Math.max(this.#last + 1, number - REMEMBERED); skipped < number; skipped++) this.#sent_ms[skipped & MASK] = Number.NaN;
+    for (let skipped = Math.max(this.#last + 1, number - REMEMBERED); skipped < number; skipped++)
+      this.#sent_ms[skipped & MASK] = Number.NaN;
     this.#sent_ms[number & MASK] = now_ms;
     this.#answeredBy[number & MASK] = NOBODY;
     this.#last = number;
@@ -56,7 +67,14 @@ export class Probe {
   /** Reads the answers that have come. */
   receive(): void {
     for (;;) {
-      const count = this.#native.receiveBatch(this.#fd, this.#data, SLOT, this.#lengths, null, null);
+      const count = this.#native.receiveBatch(
+        this.#fd,
+        this.#data,
+        SLOT,
+        this.#lengths,
+        null,
+        null,
+      );
       for (let i = 0; i < count; i++) this.#answer(i * SLOT, this.#lengths[i] as number);
       if (count < BATCH) return;
     }
@@ -64,10 +82,17 @@ export class Probe {
 
   #answer(at: number, length: number): void {
     const number = readNumber(this.#dataView, at, length);
-    if (number === undefined || length < PAYLOAD_LENGTH || number > this.#last || number <= this.#last - REMEMBERED) return;
+    if (
+      number === undefined ||
+      length < PAYLOAD_LENGTH ||
+      number > this.#last ||
+      number <= this.#last - REMEMBERED
+    )
+      return;
     const node = this.#data[at + PAYLOAD_ANSWERER] as number;
     const slot = number & MASK;
-    if (node < this.#nodes.length && this.#answeredBy[slot] === NOBODY) this.#answeredBy[slot] = node;
+    if (node < this.#nodes.length && this.#answeredBy[slot] === NOBODY)
+      this.#answeredBy[slot] = node;
   }
 
   /** The requests sent from number `from` to `to`, both included, as far as they are remembered. */
@@ -75,7 +100,8 @@ export class Probe {
     const start = Math.max(from, this.#first ?? 0, this.#last - REMEMBERED + 1);
     for (let number = start; number <= Math.min(to, this.#last); number++) {
       const sent_ms = this.#sent_ms[number & MASK] as number;
-      if (!Number.isNaN(sent_ms)) yield { number, sent_ms, node: this.#nodes[this.#answeredBy[number & MASK] as number] };
+      if (!Number.isNaN(sent_ms))
+        yield { number, sent_ms, node: this.#nodes[this.#answeredBy[number & MASK] as number] };
     }
   }
 
@@ -94,6 +120,8 @@ export class Probe {
       count++;
     }
     // A process that hardly ran has not seen much: half of the requests must have been sent.
-    return node !== undefined && count >= for_ms / 2 ? { node, from: newest - for_ms + 1 } : undefined;
+    return node !== undefined && count >= for_ms / 2
+      ? { node, from: newest - for_ms + 1 }
+      : undefined;
   }
 }
