@@ -1,0 +1,4 @@
+/** stub */
+export function tidinessOf(_root: string): { problems: readonly string[] } {
+  return { problems: [] };
+}
