@@ -3,8 +3,9 @@
  * HTTP/1.1 over the Unix socket; bodies are JSON, streams are NDJSON. Fields are added, never renamed, inside a version.
  *
  *   GET  /v1/status  /v1/links  /v1/history?group=G&limit=N  /v1/why/group/G  /v1/why/node/N
- *   GET  /v1/events?follow=1&since=N        NDJSON, one Event a line
+ *   GET  /v1/events?follow=1&since=N&last=N NDJSON, one Event a line; since: milliseconds since 1970
  *   POST /v1/move {group, target?}  /v1/drain {node, reason}  /v1/undrain {node}     -> Outcome
+ *        each with timeout_ms (default 10000); status 200 done, 409 refused, 502 failed, 504 timeout
  */
 export type Health = "ok" | "degraded" | "outage";
 
@@ -44,6 +45,9 @@ export interface NodeStatus {
   readonly links: readonly { readonly name: string; readonly state: "ok" | "LOSS" | "DOWN"; readonly loss_percent: number }[];
   readonly drained: boolean;
   readonly drain_reason: string | null;
+  /** What keeps it from owning a group that prefers it, such as `interface-down`. */
+  readonly failing: readonly string[];
+  /** Empty when the answering node does not know it. */
   readonly version: string;
 }
 
