@@ -12,9 +12,7 @@ export function runCommand(file: string, args: readonly string[], input = ""): P
     child.on("error", (error: NodeJS.ErrnoException) => {
       const missing = error.code === "ENOENT";
       reject(
-        missing
-          ? new Error(`${file} is not installed; run: apt-get install iproute2 nftables util-linux`)
-          : error,
+        missing ? new Error(`${file} is not installed; run: apt-get install iproute2 nftables util-linux`) : error,
       );
     });
     child.on("close", (code, signal) => {

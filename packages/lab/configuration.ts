@@ -10,12 +10,7 @@ export interface Timing {
 
 export const DEFAULT_TIMING: Timing = { heartbeat: "100ms", dead: "300ms" };
 
-export function configuration(
-  cluster: string,
-  topology: Topology,
-  timing: Timing,
-  keys: string,
-): string {
+export function configuration(cluster: string, topology: Topology, timing: Timing, keys: string): string {
   const nodes = topology.nodes.map((node) => {
     const role = node.role === "witness" ? ", role: witness" : ", interfaces: { service: eth0 }";
     return `  ${node.name}: { lan: ${node.lan}, priv: ${node.priv}${role} }\n`;

@@ -69,16 +69,12 @@ export class Daemon {
       "--run-dir",
       run,
     ];
-    const child = spawn(
-      "ip",
-      ["netns", "exec", this.node, process.execPath, COMMAND, "run", ...options],
-      {
-        // Its own session, so that signals to the supervisor's group do not reach it.
-        detached: true,
-        stdio: ["ignore", output, output],
-        cwd: directory,
-      },
-    );
+    const child = spawn("ip", ["netns", "exec", this.node, process.execPath, COMMAND, "run", ...options], {
+      // Its own session, so that signals to the supervisor's group do not reach it.
+      detached: true,
+      stdio: ["ignore", output, output],
+      cwd: directory,
+    });
     closeSync(output);
     this.#child = child;
     this.#expected = false;
@@ -87,9 +83,7 @@ export class Daemon {
       if (this.#child !== child) return;
       this.#child = undefined;
       if (!this.#expected)
-        this.#say(
-          `the daemon of ${this.node} ended by itself (${signal ?? `status ${code}`}); see ${log}`,
-        );
+        this.#say(`the daemon of ${this.node} ended by itself (${signal ?? `status ${code}`}); see ${log}`);
     });
   }
 

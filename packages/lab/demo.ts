@@ -13,9 +13,7 @@ export async function demonstrate(lab: Lab, say: Say): Promise<End> {
   await lab.heal();
   await lab.rest(REST_MS);
   const { service } = lab.topology;
-  say(
-    `${service.group} ${service.address} is on ${await steadyOwner(lab)}; client asks it every millisecond`,
-  );
+  say(`${service.group} ${service.address} is on ${await steadyOwner(lab)}; client asks it every millisecond`);
   say(`     ${nodesLine(await labStatus(lab), service.group)}`);
   const seen: Observation[] = [];
   for (const fault of ["unplug", "kill"] as const) {

@@ -9,8 +9,7 @@ export class LabError extends Error {}
 
 /** Throws LabError on a name that can not be a directory's or is too long for a socket's path. */
 export function checkName(name: string): string {
-  if (!NAME.test(name))
-    throw new LabError(`"${name}" is no name for a lab: use 1 to 20 of a-z, 0-9 and "-"`);
+  if (!NAME.test(name)) throw new LabError(`"${name}" is no name for a lab: use 1 to 20 of a-z, 0-9 and "-"`);
   return name;
 }
 
@@ -57,9 +56,7 @@ export function isRunning(directory: LabDirectory): Promise<boolean> {
 export function livingPid(directory: LabDirectory): number | undefined {
   try {
     const pid = Number(readFileSync(directory.pid, "utf8"));
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(directory.path)
-      ? pid
-      : undefined;
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(directory.path) ? pid : undefined;
   } catch {
     return undefined;
   }
@@ -70,8 +67,7 @@ export function removeStale(parent: string): void {
   for (const name of readdirSync(parent)) {
     const directory = directoryAt(`${parent}/${name}`, name);
     if (livingPid(directory) !== undefined) continue;
-    if (!existsSync(directory.pid) && Date.now() - lstatSync(directory.path).mtimeMs < 2000)
-      continue;
+    if (!existsSync(directory.pid) && Date.now() - lstatSync(directory.path).mtimeMs < 2000) continue;
     rmSync(directory.path, { recursive: true, force: true });
   }
 }

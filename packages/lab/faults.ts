@@ -26,9 +26,7 @@ export function partition(faults: Faults, a: string, b: string): Faults {
 
 /** Cuts a node from all the other nodes; clients still reach it. */
 export function isolate(faults: Faults, node: string, nodes: readonly string[]): Faults {
-  return nodes
-    .filter((other) => other !== node)
-    .reduce((all, other) => partition(all, node, other), faults);
+  return nodes.filter((other) => other !== node).reduce((all, other) => partition(all, node, other), faults);
 }
 
 export function unplug(faults: Faults, node: string, links: readonly LinkName[]): Faults {
@@ -51,16 +49,13 @@ export function faultRules(faults: Faults, nodes: readonly string[]): string {
   }
   for (const pair of faults.cut) {
     const [from, to] = pair.split(">") as [string, string];
-    for (const link of LINKS)
-      rules.push(`iifname "${port(from, link)}" oifname "${port(to, link)}" drop`);
+    for (const link of LINKS) rules.push(`iifname "${port(from, link)}" oifname "${port(to, link)}" drop`);
   }
   if (faults.loss > 0) {
     const ports = `{ ${nodes.flatMap((node) => LINKS.map((link) => `"${port(node, link)}"`)).join(", ")} }`;
     rules.push(`iifname ${ports} oifname ${ports} numgen random mod 100 < ${faults.loss} drop`);
   }
-  const chain = ["type filter hook forward priority 0", ...rules]
-    .map((rule) => `    ${rule}\n`)
-    .join("");
+  const chain = ["type filter hook forward priority 0", ...rules].map((rule) => `    ${rule}\n`).join("");
   return `table bridge faults\ndelete table bridge faults\ntable bridge faults {\n  chain forward {\n${chain}  }\n}\n`;
 }
 

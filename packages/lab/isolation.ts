@@ -14,8 +14,7 @@ const SUPERVISOR = fileURLToPath(new URL("supervisor.ts", import.meta.url));
  * The first process: a shell, which reaps orphans (Node would not). It gives the lab its own /run, where `ip netns` and
  * the nodes' volatile state live, and ends with the supervisor.
  */
-const INIT =
-  'mount -t tmpfs -o mode=755 holdfast-lab /run || exit 1\nmkdir /run/netns\n"$@" &\nwait $!';
+const INIT = 'mount -t tmpfs -o mode=755 holdfast-lab /run || exit 1\nmkdir /run/netns\n"$@" &\nwait $!';
 
 export interface LabOptions {
   readonly nodes: number;

@@ -11,13 +11,7 @@ import { LabError } from "./directory.ts";
 import { NO_FAULTS, faultRules } from "./faults.ts";
 import type { Faults } from "./faults.ts";
 import type { LabOptions } from "./isolation.ts";
-import {
-  NAMESPACE_SCRIPT,
-  nodeCommands,
-  planTopology,
-  stationCommands,
-  switchCommands,
-} from "./topology.ts";
+import { NAMESPACE_SCRIPT, nodeCommands, planTopology, stationCommands, switchCommands } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 import { TrafficLink } from "./traffic-link.ts";
 
@@ -37,9 +31,7 @@ export class Lab {
     this.name = name;
     this.options = options;
     this.topology = planTopology(options.nodes, options.witness);
-    this.daemons = new Map(
-      this.topology.nodes.map((node) => [node.name, new Daemon(directory, node.name, say)]),
-    );
+    this.daemons = new Map(this.topology.nodes.map((node) => [node.name, new Daemon(directory, node.name, say)]));
   }
 
   get faults(): Faults {
@@ -61,8 +53,7 @@ export class Lab {
 
   daemon(node: string): Daemon {
     const daemon = this.daemons.get(node);
-    if (!daemon)
-      throw new LabError(`there is no node "${node}"; nodes: ${this.nodeNames.join(", ")}`);
+    if (!daemon) throw new LabError(`there is no node "${node}"; nodes: ${this.nodeNames.join(", ")}`);
     return daemon;
   }
 
@@ -80,9 +71,7 @@ export class Lab {
       runCommand("ip", ["netns", "exec", name, "sh", "-c", NAMESPACE_SCRIPT], commands);
     await Promise.all([
       ...this.topology.nodes.map((node) => inside(node.name, nodeCommands(node))),
-      ...[this.topology.client, this.topology.watch].map((station) =>
-        inside(station.name, stationCommands(station)),
-      ),
+      ...[this.topology.client, this.topology.watch].map((station) => inside(station.name, stationCommands(station))),
     ]);
     // Last, so that no end of a cable comes up before its other end and loses its first frames.
     const ports = [
@@ -98,8 +87,7 @@ export class Lab {
     writeFileSync(keys, keyFile(randomBytes(32)), { mode: 0o600 });
     const text = configuration(`lab-${this.name}`, this.topology, this.options, keys);
     writeFileSync(`${this.directory}/holdfast.yaml`, text, { mode: 0o644 });
-    for (const daemon of this.daemons.values())
-      mkdirSync(daemon.files.directory, { recursive: true, mode: 0o755 });
+    for (const daemon of this.daemons.values()) mkdirSync(daemon.files.directory, { recursive: true, mode: 0o755 });
   }
 
   /** Makes the network suffer exactly these faults: rules in one transaction, then the cables. */
@@ -108,14 +96,10 @@ export class Lab {
     writeFileSync(rules, faultRules(next, this.nodeNames), { mode: 0o600 });
     const down = [...next.unplugged].filter((name) => !this.#faults.unplugged.has(name));
     const up = [...this.#faults.unplugged].filter((name) => !next.unplugged.has(name));
-    const rulesChanged =
-      faultRules(next, this.nodeNames) !== faultRules(this.#faults, this.nodeNames);
+    const rulesChanged = faultRules(next, this.nodeNames) !== faultRules(this.#faults, this.nodeNames);
     this.#faults = next;
     if (rulesChanged) await runCommand("nft", ["-f", rules]);
-    const cables = [
-      ...down.map((name) => `link set ${name} down\n`),
-      ...up.map((name) => `link set ${name} up\n`),
-    ];
+    const cables = [...down.map((name) => `link set ${name} down\n`), ...up.map((name) => `link set ${name} up\n`)];
     if (cables.length > 0) await runCommand("ip", ["-batch", "-"], cables.join(""));
   }
 
@@ -130,10 +114,7 @@ export class Lab {
 
   async statuses(): Promise<ReadonlyMap<string, Status | undefined>> {
     const answers = [...this.daemons].map(async ([node, daemon]) => {
-      return [
-        node,
-        daemon.state === "running" ? await nodeStatus(daemon.files.socket) : undefined,
-      ] as const;
+      return [node, daemon.state === "running" ? await nodeStatus(daemon.files.socket) : undefined] as const;
     });
     return new Map(await Promise.all(answers));
   }
@@ -143,16 +124,10 @@ export class Lab {
     if (!this.options.daemons) return;
     const until = performance.now() + timeout_ms;
     for (;;) {
-      const wrong = restlessness(
-        await this.statuses(),
-        this.topology.service.group,
-        this.members.length,
-      );
+      const wrong = restlessness(await this.statuses(), this.topology.service.group, this.members.length);
       if (wrong === undefined) return;
       if (performance.now() > until)
-        throw new LabError(
-          `the cluster did not come to rest within ${timeout_ms / 1000} s: ${wrong}`,
-        );
+        throw new LabError(`the cluster did not come to rest within ${timeout_ms / 1000} s: ${wrong}`);
       await delay(50);
     }
   }

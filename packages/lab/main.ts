@@ -6,18 +6,10 @@ import { parseArgs } from "node:util";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { ACTION_NAMES } from "./actions.ts";
 import { DEFAULT_TIMING } from "./configuration.ts";
-import {
-  DEFAULT_NAME,
-  LabError,
-  isRunning,
-  labDirectory,
-  livingPid,
-  removeStale,
-} from "./directory.ts";
+import { DEFAULT_NAME, LabError, isRunning, labDirectory, livingPid, removeStale } from "./directory.ts";
 import type { LabDirectory } from "./directory.ts";
 import { explainRefusal, readPermissions, startSupervisor } from "./isolation.ts";
 import type { LabOptions } from "./isolation.ts";
-import { loadNative } from "./load-native.ts";
 import { ask } from "./protocol.ts";
 import type { End } from "./protocol.ts";
 import { MOST_NODES } from "./topology.ts";
@@ -70,9 +62,7 @@ export async function runLab(args: string[]): Promise<number> {
       return args.length === 0 ? EXIT.usage : EXIT.done;
     }
   } catch (error) {
-    console.error(
-      `lab: ${error instanceof Error ? error.message : String(error)}; see: holdfast lab help`,
-    );
+    console.error(`lab: ${error instanceof Error ? error.message : String(error)}; see: holdfast lab help`);
     return EXIT.usage;
   }
   try {
@@ -98,15 +88,10 @@ function parse(args: string[]): Invocation | undefined {
   });
   const [command, ...rest] = positionals;
   if (values.help || command === undefined || command === "help") return undefined;
-  if (
-    !/^[1-9]\d?$/.test(values.nodes) ||
-    Number(values.nodes) < 2 ||
-    Number(values.nodes) > MOST_NODES
-  )
+  if (!/^[1-9]\d?$/.test(values.nodes) || Number(values.nodes) < 2 || Number(values.nodes) > MOST_NODES)
     throw new LabError(`--nodes takes 2 to ${MOST_NODES}, not "${values.nodes}"`);
   for (const word of [values.heartbeat, values.dead])
-    if (!/^\d+(ms|s)$/.test(word))
-      throw new LabError(`"${word}" is no duration: write 100ms or 1s`);
+    if (!/^\d+(ms|s)$/.test(word)) throw new LabError(`"${word}" is no duration: write 100ms or 1s`);
   return {
     command,
     args: at < 0 ? rest : args.slice(at + 1),
@@ -126,12 +111,8 @@ function parse(args: string[]): Invocation | undefined {
 async function dispatch(invocation: Invocation): Promise<End> {
   const { command, args, directory, json } = invocation;
   const say = (text: string) =>
-    void (
-      json ||
-      console.log(text === "" || command === "exec" || command === "status" ? text : `lab: ${text}`)
-    );
-  const request = (words: readonly string[] = args) =>
-    ask(directory.socket, { command, args: words }, say);
+    void (json || console.log(text === "" || command === "exec" || command === "status" ? text : `lab: ${text}`));
+  const request = (words: readonly string[] = args) => ask(directory.socket, { command, args: words }, say);
   switch (command) {
     case "up":
       return up(invocation, say);
@@ -164,30 +145,25 @@ async function up(invocation: Invocation, say: (text: string) => void): Promise<
       `lab ${directory.name} is running already; end it with: holdfast lab down --name ${directory.name}`,
     );
   try {
-    loadNative();
+    // The traffic process needs it: said here, where somebody reads it.
+    await import("@holdfast/linux/load.ts");
   } catch (error) {
     throw new LabError(error instanceof Error ? error.message : String(error));
   }
   if (existsSync(directory.path))
-    throw new LabError(
-      `${directory.path} belongs to a lab that is just starting; try again in a moment`,
-    );
+    throw new LabError(`${directory.path} belongs to a lab that is just starting; try again in a moment`);
   mkdirSync(directory.path, { mode: 0o700 });
   await awaitSupervisor(directory, options);
   let end: End;
   try {
     end = await ask(directory.socket, { command: "ready", args: [] }, say);
   } catch (error) {
-    throw new LabError(
-      `${error instanceof Error ? error.message : String(error)}; log: ${directory.log}`,
-    );
+    throw new LabError(`${error instanceof Error ? error.message : String(error)}; log: ${directory.log}`);
   }
   const { owner, nodes } = end.result as { owner: string | null; nodes: readonly string[] };
   const root = readPermissions().uid === 0 ? "as root" : "no root";
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  say(
-    `${nodes.length} nodes ${nodes.join(" ")} in network namespaces, 1 client   (${root}, ${seconds} s)`,
-  );
+  say(`${nodes.length} nodes ${nodes.join(" ")} in network namespaces, 1 client   (${root}, ${seconds} s)`);
   if (owner !== null) say(`web is on ${owner}`);
   return {
     code: EXIT.done,
@@ -206,16 +182,14 @@ async function awaitSupervisor(directory: LabDirectory, options: LabOptions): Pr
   const child = startSupervisor(directory, options);
   let ended: string | undefined;
   child.on("error", (error) => (ended = `${error.message}: is util-linux installed?`));
-  child.on("exit", (code, signal) => (ended = `${signal ?? `status ${code}`}`));
+  child.on("exit", (code, signal) => (ended = signal ?? `status ${code}`));
   while (!(await isRunning(directory))) {
     if (ended !== undefined) {
       const log = readFileSync(directory.log, "utf8");
       rmSync(directory.path, { recursive: true, force: true });
       if (/^(unshare|mount|sh|holdfast-lab):/m.test(log) || log === "")
         throw new LabError(explainRefusal(readPermissions(), log));
-      throw new LabError(
-        `the lab did not start (${ended}): ${log.trim().split("\n").slice(-5).join("\n")}`,
-      );
+      throw new LabError(`the lab did not start (${ended}): ${log.trim().split("\n").slice(-5).join("\n")}`);
     }
     await delay(10);
   }
@@ -252,8 +226,12 @@ async function down(directory: LabDirectory, say: (text: string) => void): Promi
   if (!answered && pid !== undefined) process.kill(pid, "SIGKILL");
   if (!answered && pid === undefined && !existsSync(directory.path))
     throw new LabError(`there is no lab ${directory.name}`);
-  while (pid !== undefined && livingPid(directory) === pid) await delay(10);
+  if (pid !== undefined) await ended(directory, pid);
   rmSync(directory.path, { recursive: true, force: true });
   say(`${directory.name} is down; nothing is left`);
   return { code: EXIT.done, result: { schema: "holdfast.lab-down/1", name: directory.name } };
+}
+
+async function ended(directory: LabDirectory, pid: number): Promise<void> {
+  while (livingPid(directory) === pid) await delay(10);
 }

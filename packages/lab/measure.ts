@@ -70,10 +70,7 @@ export async function measure(
       say(`${fault} ${run}/${runs}: ${describeObservation(one.fault).join("\n  ")}`);
       say(`${fault} ${run}/${runs}, healed: ${describeObservation(one.healing).join("\n  ")}`);
     }
-    violations += all.reduce(
-      (sum, one) => sum + one.fault.violations.length + one.healing.violations.length,
-      0,
-    );
+    violations += all.reduce((sum, one) => sum + one.fault.violations.length + one.healing.violations.length, 0);
     rows.push(
       row(
         `outage: ${fault}`,
@@ -109,8 +106,7 @@ async function measureOnce(lab: Lab, name: MeasuredFault): Promise<Run> {
   const owner = await steadyOwner(lab);
   const action = readAction(lab, name, argumentsOf(lab, name, owner), owner);
   const fault = await observe(lab, owner, true, action.perform);
-  if (fault.captured === 0)
-    throw new LabError("the watcher captured no answer: it would not see two owners either");
+  if (fault.captured === 0) throw new LabError("the watcher captured no answer: it would not see two owners either");
   const healing = await observe(lab, fault.after, false, async () => {
     await lab.heal();
     await lab.rest(REST_MS);

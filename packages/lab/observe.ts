@@ -60,8 +60,7 @@ export async function observe(
 /** The node that answers now; throws LabError when none does for a while. */
 export async function steadyOwner(lab: Lab): Promise<string> {
   const owner = await lab.owner(STEADY_MS, TAKEOVER_MS);
-  if (owner === undefined)
-    throw new LabError("no node answers the client steadily; see: holdfast lab status");
+  if (owner === undefined) throw new LabError("no node answers the client steadily; see: holdfast lab status");
   return owner;
 }
 

@@ -5,9 +5,8 @@ import { measureOutage, median, worse } from "./outage.ts";
 import type { Sample } from "./outage.ts";
 
 function* samples(script: string): Generator<Sample> {
-  for (const [number, letter] of [...script].entries()) {
-    if (letter !== "_")
-      yield { number, sent_ms: number, node: letter === "." ? undefined : letter };
+  for (const [number, letter] of script.split("").entries()) {
+    if (letter !== "_") yield { number, sent_ms: number, node: letter === "." ? undefined : letter };
   }
 }
 

@@ -37,11 +37,7 @@ const table: readonly [title: string, script: string, expected: readonly string[
   ["one number answered by two at the same time", "A1@1 A2@2 B2@2", ["B2-A2"]],
   ["two owners", "A1@1 B1@2 A2@3 B2@4", ["B1-A2"]],
   ["two owners of different kinds", "A1@1/arp A4@4/arp B2@2/ndp", ["A1-B2"]],
-  [
-    "the old owner answers once again after the hand-over",
-    "A1@1 A2@2 B3@3 B4@4 A5@5 B6@6",
-    ["B4-A5"],
-  ],
+  ["the old owner answers once again after the hand-over", "A1@1 A2@2 B3@3 B4@4 A5@5 B6@6", ["B4-A5"]],
   ["a gap of 5 numbers does not end an interval", "A1@1 A6@6 B3@3", ["A1-B3"]],
   ["a gap of 6 numbers does", "A1@1 A7@7 B3@3", []],
   ["moved there and back", "A1@1 B10@10 B11@11 A20@20", []],

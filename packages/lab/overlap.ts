@@ -54,8 +54,7 @@ export class OverlapDetector {
         const other = others[i];
         // Intervals of a node are in order of number: all earlier ones end before this one begins.
         if (!other || other.highest.number < interval.lowest.number) break;
-        if (interval.reported.has(other) || before(interval, other) || before(other, interval))
-          continue;
+        if (interval.reported.has(other) || before(interval, other) || before(other, interval)) continue;
         interval.reported.add(other);
         other.reported.add(interval);
         const violation = inOrder(answer, nearest(other, answer.number));

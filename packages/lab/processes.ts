@@ -57,8 +57,7 @@ export function usageOf(node: string): Usage {
       // The name in parentheses may hold anything: fields are counted from the last one.
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       cpu_s += (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-      bytes +=
-        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+      bytes += Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
       processes++;
     } catch {
       // Gone meanwhile.

@@ -20,19 +20,13 @@ export interface End {
 }
 
 /** Sends one request and reads until its end; rejects with LabError on the supervisor's error or when it goes away. */
-export function ask(
-  socket: string,
-  request: Request,
-  onLine: (text: string) => void,
-): Promise<End> {
+export function ask(socket: string, request: Request, onLine: (text: string) => void): Promise<End> {
   return new Promise((resolve, reject) => {
     const connection = connect(socket);
     let ended = false;
     connection.on("connect", () => connection.write(`${JSON.stringify(request)}\n`));
     connection.on("error", (error) =>
-      reject(
-        new LabError(`no lab answers on ${socket} (${error.message}); start one: holdfast lab up`),
-      ),
+      reject(new LabError(`no lab answers on ${socket} (${error.message}); start one: holdfast lab up`)),
     );
     connection.on("close", () => ended || reject(new LabError("the lab ended before it answered")));
     onLines(connection, (line) => {

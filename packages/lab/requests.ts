@@ -17,8 +17,7 @@ const READY_MS = 20_000;
 
 export async function perform(lab: Lab, request: Request, say: Say): Promise<End> {
   const { command, args } = request;
-  if ((ACTION_NAMES as readonly string[]).includes(command))
-    return act(lab, command as ActionName, args, say);
+  if ((ACTION_NAMES as readonly string[]).includes(command)) return act(lab, command as ActionName, args, say);
   switch (command) {
     case "ready":
       return ready(lab);
@@ -44,8 +43,7 @@ export async function perform(lab: Lab, request: Request, say: Say): Promise<End
 
 /** Answers when the cluster is at rest and the client served; without daemons at once. */
 async function ready(lab: Lab): Promise<End> {
-  if (!lab.options.daemons)
-    return { code: EXIT.done, result: { owner: null, nodes: lab.nodeNames } };
+  if (!lab.options.daemons) return { code: EXIT.done, result: { owner: null, nodes: lab.nodeNames } };
   await lab.rest(READY_MS);
   return { code: EXIT.done, result: { owner: await steadyOwner(lab), nodes: lab.nodeNames } };
 }
@@ -78,16 +76,10 @@ async function heal(lab: Lab, say: Say): Promise<End> {
 
 async function measureCommand(lab: Lab, args: readonly string[], say: Say): Promise<End> {
   const [what = "all", runs = "5"] = args;
-  const faults =
-    what === "all"
-      ? MEASURED_FAULTS
-      : MEASURED_FAULTS.filter((each) => each === (what as MeasuredFault));
+  const faults = what === "all" ? MEASURED_FAULTS : MEASURED_FAULTS.filter((each) => each === (what as MeasuredFault));
   if (faults.length === 0)
-    throw new LabError(
-      `"${what}" can not be measured; measure all or one of ${MEASURED_FAULTS.join(", ")}`,
-    );
-  if (!/^[1-9]\d{0,2}$/.test(runs))
-    throw new LabError(`--runs takes a number from 1 to 999, not "${runs}"`);
+    throw new LabError(`"${what}" can not be measured; measure all or one of ${MEASURED_FAULTS.join(", ")}`);
+  if (!/^[1-9]\d{0,2}$/.test(runs)) throw new LabError(`--runs takes a number from 1 to 999, not "${runs}"`);
   const { code, result } = await measure(lab, faults, Number(runs), say);
   measurementTable(result).forEach(say);
   return { code, result };

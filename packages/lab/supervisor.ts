@@ -31,8 +31,7 @@ const server = createServer((connection) => {
 });
 
 async function serve(connection: Socket, line: string): Promise<void> {
-  const write = (response: Response, then?: () => void) =>
-    connection.write(`${JSON.stringify(response)}\n`, then);
+  const write = (response: Response, then?: () => void) => connection.write(`${JSON.stringify(response)}\n`, then);
   const say: Say = (text) => void write({ kind: "line", text });
   try {
     const request = JSON.parse(line) as Request;
@@ -41,8 +40,7 @@ async function serve(connection: Socket, line: string): Promise<void> {
     // The lab ends only after the answer has left.
     write({ kind: "end", ...end }, request.command === "down" ? () => process.exit(0) : undefined);
   } catch (error) {
-    if (!(error instanceof LabError))
-      log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    if (!(error instanceof LabError)) log(error instanceof Error ? (error.stack ?? error.message) : String(error));
     write(
       {
         kind: "error",

@@ -90,10 +90,7 @@ export function switchCommands(topology: Topology): string {
   const lines = ["link set lo up"];
   for (const link of LINKS) {
     // Forward delay and snooping off: a port works the instant it is up, and multicast needs no querier.
-    lines.push(
-      `link add ${link} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
-      `link set ${link} up`,
-    );
+    lines.push(`link add ${link} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`, `link set ${link} up`);
   }
   const cable = (station: string, link: LinkName, adapter: string, address: Mac) => {
     const name = port(station, link);
@@ -136,8 +133,7 @@ export function stationCommands(station: StationPlan): string {
   ];
   if (station.name === "watch") {
     // Nodes check by unicast that the sources of neighbour solicitations are there: the kernel answers for them.
-    for (let i = 0; i < PROBE_SOURCES; i++)
-      lines.push(`address add ${probeSource6(i)}/128 dev eth0 nodad`);
+    for (let i = 0; i < PROBE_SOURCES; i++) lines.push(`address add ${probeSource6(i)}/128 dev eth0 nodad`);
   }
   return text(lines);
 }

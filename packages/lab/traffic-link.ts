@@ -17,10 +17,7 @@ export class TrafficLink {
   }
 
   /** Resolves when the first probe is on its way; rejects with the reason when sockets can not be opened. */
-  static start(
-    topology: Topology,
-    onViolation: (lines: readonly string[]) => void,
-  ): Promise<TrafficLink> {
+  static start(topology: Topology, onViolation: (lines: readonly string[]) => void): Promise<TrafficLink> {
     const child = fork(TRAFFIC, [], {
       execPath: process.execPath,
       stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -58,12 +55,7 @@ export class TrafficLink {
     return (await this.#ask<Position>((id) => ({ kind: "position", id }))).number;
   }
 
-  steady(
-    after: number,
-    for_ms: number,
-    other: string | undefined,
-    timeout_ms: number,
-  ): Promise<Steady> {
+  steady(after: number, for_ms: number, other: string | undefined, timeout_ms: number): Promise<Steady> {
     return this.#ask((id) => ({ kind: "steady", id, after, for_ms, other, timeout_ms }));
   }
 
@@ -74,7 +66,7 @@ export class TrafficLink {
   #ask<Value>(make: (id: number) => ToTraffic): Promise<Value> {
     const id = this.#next++;
     return new Promise((resolve) => {
-      this.#waiting.set(id, resolve as (value: never) => void);
+      this.#waiting.set(id, resolve);
       this.#child.send(make(id));
     });
   }

@@ -7,14 +7,8 @@ import { NOBODY, TestLab, descendants, missing, networkNamespaces, until } from 
 describe("a lab", { skip: missing() }, () => {
   for (const [title, victim] of [
     ["its first process", (all: readonly number[]) => all[0]],
-    [
-      "the supervisor",
-      (all: readonly number[]) => all.find((pid) => command(pid).includes("/supervisor.ts")),
-    ],
-    [
-      "the traffic process",
-      (all: readonly number[]) => all.find((pid) => command(pid).includes("/traffic/main.ts")),
-    ],
+    ["the supervisor", (all: readonly number[]) => all.find((pid) => command(pid).includes("/supervisor.ts"))],
+    ["the traffic process", (all: readonly number[]) => all.find((pid) => command(pid).includes("/traffic/main.ts"))],
   ] as const) {
     test(`kill -9 of ${title} leaves no process, namespace or mount`, async () => {
       const namespaces = networkNamespaces();
@@ -80,8 +74,7 @@ describe("a lab", { skip: missing() }, () => {
 describe("faults of the network", { skip: missing() }, () => {
   const lab = new TestLab("faults");
   const other = new TestLab("beside");
-  const reaches = (from: string, to: string) =>
-    lab.exec(from, `ping -q -c 2 -i 0.2 -W 0.3 ${to}`).code === 0;
+  const reaches = (from: string, to: string) => lab.exec(from, `ping -q -c 2 -i 0.2 -W 0.3 ${to}`).code === 0;
 
   before(async () => {
     lab.run("up", "--no-daemons");
@@ -107,11 +100,7 @@ describe("faults of the network", { skip: missing() }, () => {
       after: string;
     };
     assert.ok(!reaches("n1", "10.99.0.12") && !reaches("n2", "172.31.0.11"));
-    assert.ok(
-      reaches("n1", "10.99.0.13") &&
-        reaches("n3", "172.31.0.12") &&
-        reaches("client", "10.99.0.12"),
-    );
+    assert.ok(reaches("n1", "10.99.0.13") && reaches("n3", "172.31.0.12") && reaches("client", "10.99.0.12"));
     assert.deepEqual([seen.outage.lost, seen.after], [0, "n1"]);
     assert.match(lab.run("status"), /faults: n1 and n2 cut from each other/);
   });
@@ -143,8 +132,7 @@ describe("faults of the network", { skip: missing() }, () => {
   });
 
   test("unplug takes the carrier of one link, unplug all of both", () => {
-    const carrier = (adapter: string) =>
-      lab.exec("n2", `cat /sys/class/net/${adapter}/carrier`).stdout.trim();
+    const carrier = (adapter: string) => lab.exec("n2", `cat /sys/class/net/${adapter}/carrier`).stdout.trim();
     lab.run("unplug", "n2");
     assert.deepEqual([carrier("eth0"), carrier("eth1")], ["0", "1"]);
     lab.run("unplug", "n2", "all");
@@ -159,9 +147,7 @@ describe("faults of the network", { skip: missing() }, () => {
     lab.exec("n2", "ip neigh replace 172.31.0.13 lladdr 02:68:66:00:01:03 dev eth1");
     lab.exec("n3", "ip neigh replace 172.31.0.12 lladdr 02:68:66:00:01:02 dev eth1");
     const received = (from: string, to: string) =>
-      Number(
-        /(\d+) received/.exec(lab.exec(from, `ping -q -c 200 -i 0.005 -W 0.2 ${to}`).stdout)?.[1],
-      );
+      Number(/(\d+) received/.exec(lab.exec(from, `ping -q -c 200 -i 0.005 -W 0.2 ${to}`).stdout)?.[1]);
     const between = received("n2", "172.31.0.13");
     // Both ways: 0.7 x 0.7 = 49 % of 200; six standard deviations are 42.
     assert.ok(between > 55 && between < 141, `${between} of 200`);

@@ -10,8 +10,7 @@ const CLI = fileURLToPath(new URL("../../packages/cli/main.ts", import.meta.url)
 /** False to run, or the reason to skip a test with, printed by the runner. Under CI=true the lack is a failure instead. */
 export function missing(asUser = false): string | false {
   const reason = lack(asUser);
-  if (reason !== undefined && process.env["CI"] === "true")
-    throw new Error(`under CI this must work: ${reason}`);
+  if (reason !== undefined && process.env["CI"] === "true") throw new Error(`under CI this must work: ${reason}`);
   return reason ?? false;
 }
 
@@ -21,7 +20,7 @@ function lack(asUser: boolean): string | undefined {
   const [file, ...args] = asUser
     ? [...NOBODY, "unshare", "--user", "--map-root-user", "--net", "true"]
     : ["unshare", process.getuid?.() === 0 ? "--net" : "-Urn", "true"];
-  const tried = spawnSync(file as string, args, { encoding: "utf8" });
+  const tried = spawnSync(file, args, { encoding: "utf8" });
   if (tried.status !== 0) return `namespaces are refused: ${tried.stderr || String(tried.error)}`;
   if (asUser && spawnSync("setpriv", [...NOBODY.slice(1), "test", "-r", RUN]).status !== 0)
     return `the user nobody can not read ${RUN}`;
@@ -66,8 +65,7 @@ export class TestLab {
   /** Throws unless the command ended with 0. */
   run(...args: readonly string[]): string {
     const ran = this.try(...args);
-    if (ran.code !== 0)
-      throw new Error(`lab ${args.join(" ")}: status ${ran.code}: ${ran.stderr}${ran.stdout}`);
+    if (ran.code !== 0) throw new Error(`lab ${args.join(" ")}: status ${ran.code}: ${ran.stderr}${ran.stdout}`);
     return ran.stdout;
   }
 
@@ -118,9 +116,7 @@ export function networkNamespaces(): ReadonlySet<string> {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     const link = attempt(() => readlinkSync(`/proc/${pid}/ns/net`));
     if (link !== undefined) found.add(link);
-    for (const match of (
-      attempt(() => readFileSync(`/proc/${pid}/mountinfo`, "utf8")) ?? ""
-    ).matchAll(/net:\[\d+\]/g))
+    for (const match of (attempt(() => readFileSync(`/proc/${pid}/mountinfo`, "utf8")) ?? "").matchAll(/net:\[\d+\]/g))
       found.add(match[0]);
   }
   return found;

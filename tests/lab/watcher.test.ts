@@ -44,8 +44,7 @@ describe("the watcher", { skip: missing() }, () => {
     await until("a violation", () => status().violations.length > 0);
     const [title, first, second] = status().violations[0] ?? [];
     assert.match(title ?? "", /two nodes answered: n[23] and n[23]/);
-    const packet =
-      /^ {2}\d\d:\d\d:\d\d\.\d{6} {2}(n\d)-lan {2}(arp|ndp|udp4|udp6) {2}#\d+ {2}[0-9a-f]{84,128}$/;
+    const packet = /^ {2}\d\d:\d\d:\d\d\.\d{6} {2}(n\d)-lan {2}(arp|ndp|udp4|udp6) {2}#\d+ {2}[0-9a-f]{84,128}$/;
     const ports = [first, second]
       .map((line) => packet.exec(line ?? "")?.[1])
       .toSorted((a, b) => (a ?? "").localeCompare(b ?? ""));
@@ -59,10 +58,7 @@ describe("the watcher", { skip: missing() }, () => {
     try {
       for (const node of ["n1", "n2"])
         fresh.run("exec", node, "ip", "address", "add", "fd99::100/64", "dev", "eth0", "nodad");
-      await until(
-        "a violation",
-        () => (fresh.json("status") as unknown as Status).violations.length > 0,
-      );
+      await until("a violation", () => (fresh.json("status") as unknown as Status).violations.length > 0);
       const packets = (fresh.json("status") as unknown as Status).violations.flat().join("\n");
       assert.match(packets, /ndp|udp6/);
       assert.doesNotMatch(packets, /arp|udp4/);

@@ -15,18 +15,12 @@ const ADDRESS_SLOT = 128;
  */
 export function openEcho(native: Native, index: number, address: IpAddress): void {
   const four = isIpv4(address);
-  const fd = socket.must(
-    native.socket(four ? socket.AF_INET : socket.AF_INET6, socket.SOCK_DGRAM, 0),
-    "echo socket",
-  );
+  const fd = socket.must(native.socket(four ? socket.AF_INET : socket.AF_INET6, socket.SOCK_DGRAM, 0), "echo socket");
   const freebind = four
     ? native.setsockopt(fd, socket.IPPROTO_IP, socket.IP_FREEBIND, socket.int32(1))
     : native.setsockopt(fd, socket.IPPROTO_IPV6, socket.IPV6_FREEBIND, socket.int32(1));
   socket.must(freebind, "IP_FREEBIND");
-  socket.must(
-    native.bind(fd, socket.socketAddress(address, ECHO_PORT)),
-    `bind the echo to ${address}`,
-  );
+  socket.must(native.bind(fd, socket.socketAddress(address, ECHO_PORT)), `bind the echo to ${address}`);
 
   const data = new Uint8Array(BATCH * SLOT);
   const view = new DataView(data.buffer);

@@ -35,11 +35,7 @@ export function writeNumber(view: DataView, at: number, number: number): void {
 
 /** The number of a payload that starts at `at`; undefined for anything else than a probe's. */
 export function readNumber(view: DataView, at: number, length: number): number | undefined {
-  if (
-    length < PAYLOAD_LENGTH ||
-    at + PAYLOAD_LENGTH > view.byteLength ||
-    view.getUint32(at) !== MAGIC
-  )
+  if (length < PAYLOAD_LENGTH || at + PAYLOAD_LENGTH > view.byteLength || view.getUint32(at) !== MAGIC)
     return undefined;
   return view.getUint32(at + PAYLOAD_NUMBER);
 }
@@ -70,11 +66,7 @@ export function udp6Probe(ends: Ends, source: Ipv6, target: Ipv6): Uint8Array {
     6,
     checksum([pseudoHeader(source, target, udp.length + data.length, 17), udp, data]) || 0xffff,
   );
-  return frame(ends, 0x86dd, [
-    ipv6Header(source, target, udp.length + data.length, 17, 64),
-    udp,
-    data,
-  ]);
+  return frame(ends, 0x86dd, [ipv6Header(source, target, udp.length + data.length, 17, 64), udp, data]);
 }
 
 export function arpProbe(ends: Ends, source: Ipv4, target: Ipv4): Uint8Array {
@@ -97,10 +89,7 @@ export function ndpProbe(ends: Ends, source: Ipv6, target: Ipv6): Uint8Array {
   icmp.set(ipBytes(target), 8);
   icmp.set([1, 1], 24);
   icmp.set(macBytes(ends.from), 26);
-  new DataView(icmp.buffer).setUint16(
-    2,
-    checksum([pseudoHeader(source, target, icmp.length, 58), icmp]),
-  );
+  new DataView(icmp.buffer).setUint16(2, checksum([pseudoHeader(source, target, icmp.length, 58), icmp]));
   return frame(ends, 0x86dd, [ipv6Header(source, target, icmp.length, 58, 255), icmp]);
 }
 
@@ -113,11 +102,7 @@ export type ParsedAnswer =
  * Reads a frame a node sent towards the watcher. Undefined for whatever is not an answer for the address: a node's own
  * ARP requests, errors, other addresses, frames cut short.
  */
-export function parseAnswer(
-  bytes: Uint8Array,
-  service: Uint8Array,
-  service6: Uint8Array,
-): ParsedAnswer | undefined {
+export function parseAnswer(bytes: Uint8Array, service: Uint8Array, service6: Uint8Array): ParsedAnswer | undefined {
   if (bytes.length < 42) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const type = view.getUint16(12);
@@ -146,16 +131,10 @@ function advertisement(bytes: Uint8Array, service6: Uint8Array): ParsedAnswer | 
 }
 
 function udpAnswer(kind: "udp4" | "udp6", view: DataView, at: number): ParsedAnswer | undefined {
-  if (
-    view.byteLength < at + 8 ||
-    view.getUint16(at) !== ECHO_PORT ||
-    view.getUint16(at + 2) !== WATCH_PORT
-  )
+  if (view.byteLength < at + 8 || view.getUint16(at) !== ECHO_PORT || view.getUint16(at + 2) !== WATCH_PORT)
     return undefined;
   const number = readNumber(view, at + 8, view.byteLength - at - 8);
-  return number === undefined
-    ? undefined
-    : { kind, number, answerer: view.getUint8(at + 8 + PAYLOAD_ANSWERER) };
+  return number === undefined ? undefined : { kind, number, answerer: view.getUint8(at + 8 + PAYLOAD_ANSWERER) };
 }
 
 /** Where the UDP payload starts in a probe of that kind; undefined: it has none. */
@@ -190,13 +169,7 @@ function udpHeader(): Uint8Array {
   return udp;
 }
 
-function ipv6Header(
-  source: Ipv6,
-  target: Ipv6,
-  length: number,
-  next: number,
-  hops: number,
-): Uint8Array {
+function ipv6Header(source: Ipv6, target: Ipv6, length: number, next: number, hops: number): Uint8Array {
   const ip = new Uint8Array(40);
   ip[0] = 0x60;
   new DataView(ip.buffer).setUint16(4, length);
@@ -220,8 +193,7 @@ function pseudoHeader(source: Ipv6, target: Ipv6, length: number, next: number):
 function checksum(parts: readonly Uint8Array[]): number {
   let sum = 0;
   for (const part of parts)
-    for (let i = 0; i < part.length; i += 2)
-      sum += ((part[i] as number) << 8) | (part[i + 1] as number);
+    for (let i = 0; i < part.length; i += 2) sum += ((part[i] as number) << 8) | (part[i + 1] as number);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
 }

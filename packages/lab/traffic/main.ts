@@ -3,7 +3,7 @@
  * Started by the supervisor; lives in the switch's namespace with sockets in all of them.
  */
 import { closeSync, openSync } from "node:fs";
-import { loadNative } from "../load-native.ts";
+import { native } from "@holdfast/linux/load.ts";
 import { measureOutage } from "../outage.ts";
 import { describeViolation } from "../overlap.ts";
 import type { Topology } from "../topology.ts";
@@ -20,7 +20,6 @@ const WAITERS_EVERY = 10;
 type Waiter = Extract<ToTraffic, { kind: "steady" }> & { readonly until: number };
 
 class Traffic {
-  readonly #native = loadNative();
   readonly #probe4: Probe;
   readonly #probe6: Probe;
   readonly #watcher: Watcher;
@@ -28,7 +27,6 @@ class Traffic {
   #number = 0;
 
   constructor(topology: Topology) {
-    const native = this.#native;
     const names = topology.nodes.map((node) => node.name);
     const { address, address6 } = topology.service;
     const home = openSync("/proc/self/ns/net", "r");
@@ -56,7 +54,6 @@ class Traffic {
   }
 
   start(): void {
-    const native = this.#native;
     const timer = socket.must(native.timerCreate(), "timerfd");
     socket.must(native.timerSet(timer, native.monotonic() + 1e6, 1e6), "set the timer");
     const handle = native.poll(timer, 1, () => {
@@ -71,7 +68,7 @@ class Traffic {
     this.#number = number;
     this.#probe4.receive();
     this.#probe6.receive();
-    const now_ms = this.#native.monotonic() / 1e6;
+    const now_ms = native.monotonic() / 1e6;
     this.#probe4.send(number, now_ms);
     this.#probe6.send(number, now_ms);
     this.#watcher.send(number);
@@ -80,16 +77,14 @@ class Traffic {
   }
 
   #capture(): void {
-    for (const violation of this.#watcher.receive())
-      tell({ kind: "violation", lines: describeViolation(violation) });
+    for (const violation of this.#watcher.receive()) tell({ kind: "violation", lines: describeViolation(violation) });
   }
 
   #wake(): void {
     if (this.#waiters.length === 0) return;
     this.#waiters = this.#waiters.filter((waiter) => {
       const steady =
-        this.#steady(waiter) ??
-        (this.#number >= waiter.until ? { node: undefined, number: this.#number } : undefined);
+        this.#steady(waiter) ?? (this.#number >= waiter.until ? { node: undefined, number: this.#number } : undefined);
       if (steady) tell({ kind: "reply", id: waiter.id, value: steady });
       return steady === undefined;
     });

@@ -3,14 +3,7 @@ import type { Native } from "@holdfast/linux/native.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { isIpv4 } from "@holdfast/core/units/ip.ts";
 import type { Sample } from "../outage.ts";
-import {
-  ECHO_PORT,
-  PAYLOAD_ANSWERER,
-  PAYLOAD_LENGTH,
-  payload,
-  readNumber,
-  writeNumber,
-} from "./frames.ts";
+import { ECHO_PORT, PAYLOAD_ANSWERER, PAYLOAD_LENGTH, payload, readNumber, writeNumber } from "./frames.ts";
 import * as socket from "./socket.ts";
 
 /** Milliseconds remembered: two minutes. A power of two. */
@@ -67,14 +60,7 @@ export class Probe {
   /** Reads the answers that have come. */
   receive(): void {
     for (;;) {
-      const count = this.#native.receiveBatch(
-        this.#fd,
-        this.#data,
-        SLOT,
-        this.#lengths,
-        null,
-        null,
-      );
+      const count = this.#native.receiveBatch(this.#fd, this.#data, SLOT, this.#lengths, null, null);
       for (let i = 0; i < count; i++) this.#answer(i * SLOT, this.#lengths[i] as number);
       if (count < BATCH) return;
     }
@@ -82,17 +68,11 @@ export class Probe {
 
   #answer(at: number, length: number): void {
     const number = readNumber(this.#dataView, at, length);
-    if (
-      number === undefined ||
-      length < PAYLOAD_LENGTH ||
-      number > this.#last ||
-      number <= this.#last - REMEMBERED
-    )
+    if (number === undefined || length < PAYLOAD_LENGTH || number > this.#last || number <= this.#last - REMEMBERED)
       return;
     const node = this.#data[at + PAYLOAD_ANSWERER] as number;
     const slot = number & MASK;
-    if (node < this.#nodes.length && this.#answeredBy[slot] === NOBODY)
-      this.#answeredBy[slot] = node;
+    if (node < this.#nodes.length && this.#answeredBy[slot] === NOBODY) this.#answeredBy[slot] = node;
   }
 
   /** The requests sent from number `from` to `to`, both included, as far as they are remembered. */
@@ -120,8 +100,6 @@ export class Probe {
       count++;
     }
     // A process that hardly ran has not seen much: half of the requests must have been sent.
-    return node !== undefined && count >= for_ms / 2
-      ? { node, from: newest - for_ms + 1 }
-      : undefined;
+    return node !== undefined && count >= for_ms / 2 ? { node, from: newest - for_ms + 1 } : undefined;
   }
 }

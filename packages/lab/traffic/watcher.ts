@@ -64,25 +64,16 @@ export class Watcher {
     this.#native = native;
     this.#service = ipBytes(topology.service.address);
     this.#service6 = ipBytes(topology.service.address6);
-    this.#volleys = Array.from({ length: PROBE_SOURCES }, (_, sequence) =>
-      volley(topology, sequence),
-    );
-    for (const node of topology.nodes)
-      this.#answers[node.name] = { udp4: 0, udp6: 0, arp: 0, ndp: 0 };
+    this.#volleys = Array.from({ length: PROBE_SOURCES }, (_, sequence) => volley(topology, sequence));
+    for (const node of topology.nodes) this.#answers[node.name] = { udp4: 0, udp6: 0, arp: 0, ndp: 0 };
   }
 
   /** Opens the watcher's own sockets; to be called in the watcher's network namespace. */
   openInjector(topology: Topology): void {
     const native = this.#native;
-    const fd = socket.must(
-      native.socket(socket.AF_PACKET, socket.SOCK_RAW, 0),
-      "watcher's packet socket",
-    );
+    const fd = socket.must(native.socket(socket.AF_PACKET, socket.SOCK_RAW, 0), "watcher's packet socket");
     const index = socket.must(native.interfaceIndex("eth0"), "watcher's adapter");
-    socket.must(
-      native.bind(fd, socket.packetAddress(index, 0)),
-      "bind the watcher's packet socket",
-    );
+    socket.must(native.bind(fd, socket.packetAddress(index, 0)), "bind the watcher's packet socket");
     this.#injector = fd;
     for (const [family, address] of [
       [socket.AF_INET, topology.watch.address],
@@ -94,10 +85,7 @@ export class Watcher {
         native.attachFilter(sink, socket.filterProgram([{ code: 0x06, value: 0 }])),
         "filter of the watcher's sink",
       );
-      socket.must(
-        native.bind(sink, socket.socketAddress(address, WATCH_PORT)),
-        "bind the watcher's sink",
-      );
+      socket.must(native.bind(sink, socket.socketAddress(address, WATCH_PORT)), "bind the watcher's sink");
     }
   }
 
@@ -108,10 +96,7 @@ export class Watcher {
       LINKS.map((link): Capture => {
         const name = port(node.name, link);
         const native = this.#native;
-        const fd = socket.must(
-          native.socket(socket.AF_PACKET, socket.SOCK_RAW, 0),
-          `capture on ${name}`,
-        );
+        const fd = socket.must(native.socket(socket.AF_PACKET, socket.SOCK_RAW, 0), `capture on ${name}`);
         socket.must(native.attachFilter(fd, filter), `filter on ${name}`);
         native.setsockopt(fd, socket.SOL_SOCKET, socket.SO_RCVBUF, socket.int32(1 << 20));
         socket.must(
@@ -119,10 +104,7 @@ export class Watcher {
           `time stamps on ${name}`,
         );
         const index = socket.must(native.interfaceIndex(name), name);
-        socket.must(
-          native.bind(fd, socket.packetAddress(index, socket.ETH_P_ALL)),
-          `bind capture on ${name}`,
-        );
+        socket.must(native.bind(fd, socket.packetAddress(index, socket.ETH_P_ALL)), `bind capture on ${name}`);
         return { node: node.name, port: name, fd };
       }),
     );
@@ -141,14 +123,7 @@ export class Watcher {
     const found: Violation[] = [];
     for (const capture of this.#captures) {
       for (;;) {
-        const count = this.#native.receiveBatch(
-          capture.fd,
-          this.#data,
-          SNAP,
-          this.#lengths,
-          null,
-          this.#times,
-        );
+        const count = this.#native.receiveBatch(capture.fd, this.#data, SNAP, this.#lengths, null, this.#times);
         for (let i = 0; i < count; i++) {
           const violation = this.#take(capture, i);
           if (violation) found.push(violation);
@@ -160,15 +135,11 @@ export class Watcher {
   }
 
   #take(capture: Capture, i: number): Violation | undefined {
-    const frame = this.#data.subarray(
-      i * SNAP,
-      i * SNAP + Math.min(SNAP, this.#lengths[i] as number),
-    );
+    const frame = this.#data.subarray(i * SNAP, i * SNAP + Math.min(SNAP, this.#lengths[i] as number));
     const parsed = parseAnswer(frame, this.#service, this.#service6);
     if (!parsed) return undefined;
     const time_ns = this.#times[i] as number;
-    const number =
-      "number" in parsed ? parsed.number : this.#numberOf(parsed.source - 128, time_ns);
+    const number = "number" in parsed ? parsed.number : this.#numberOf(parsed.source - 128, time_ns);
     const counts = this.#answers[capture.node];
     if (counts) counts[parsed.kind]++;
     return this.#detector.add({
@@ -182,10 +153,8 @@ export class Watcher {
   }
 
   #numberOf(sequence: number, time_ns: number): number {
-    let number =
-      this.#last - ((((this.#last - sequence) % PROBE_SOURCES) + PROBE_SOURCES) % PROBE_SOURCES);
-    while (number > this.#last - 1024 && (this.#sent_ns[number & 4095] as number) > time_ns)
-      number -= PROBE_SOURCES;
+    let number = this.#last - ((((this.#last - sequence) % PROBE_SOURCES) + PROBE_SOURCES) % PROBE_SOURCES);
+    while (number > this.#last - 1024 && (this.#sent_ns[number & 4095] as number) > time_ns) number -= PROBE_SOURCES;
     return number;
   }
 
@@ -201,17 +170,15 @@ export class Watcher {
 
 function volley(topology: Topology, sequence: number): Volley {
   const { watch, service } = topology;
-  const frames: { readonly kind: ProbeKind; readonly bytes: Uint8Array }[] = topology.nodes.flatMap(
-    (node) => {
-      const ends = { from: watch.mac, to: node.mac };
-      return [
-        { kind: "arp" as const, bytes: arpProbe(ends, probeSource(sequence), service.address) },
-        { kind: "udp4" as const, bytes: udp4Probe(ends, watch.address, service.address) },
-        { kind: "ndp" as const, bytes: ndpProbe(ends, probeSource6(sequence), service.address6) },
-        { kind: "udp6" as const, bytes: udp6Probe(ends, watch.address6, service.address6) },
-      ];
-    },
-  );
+  const frames: { readonly kind: ProbeKind; readonly bytes: Uint8Array }[] = topology.nodes.flatMap((node) => {
+    const ends = { from: watch.mac, to: node.mac };
+    return [
+      { kind: "arp" as const, bytes: arpProbe(ends, probeSource(sequence), service.address) },
+      { kind: "udp4" as const, bytes: udp4Probe(ends, watch.address, service.address) },
+      { kind: "ndp" as const, bytes: ndpProbe(ends, probeSource6(sequence), service.address6) },
+      { kind: "udp6" as const, bytes: udp6Probe(ends, watch.address6, service.address6) },
+    ];
+  });
   const data = new Uint8Array(frames.length * FRAME_SLOT);
   const payloads: number[] = [];
   frames.forEach(({ kind, bytes }, i) => {
