@@ -16,40 +16,62 @@ export interface Action {
 
 const MOVE_TIMEOUT_MS = 10_000;
 
-export const ACTION_NAMES = ["move", "unplug", "freeze", "kill", "stop", "poweroff", "partition", "one-way", "isolate", "loss"] as const;
-export type ActionName = (typeof ACTION_NAMES)[number];
+type Build = (lab: Lab, args: readonly string[], owner: string | undefined) => Action;
 
-/** Reads the action and its arguments; throws LabError on what it can not be. `owner` is who answers the client. */
+const ACTIONS = {
+  move: (lab, [group, target], owner) => move(lab, required(group, "move"), target, owner),
+  unplug: (lab, [name, which = "service"], owner) => {
+    const node = nodeIn(lab, name, "unplug");
+    if (which !== "service" && which !== "all") throw new LabError(`unplug takes "service" or "all", not "${which}"`);
+    const links = which === "all" ? LINKS : (["lan"] as const);
+    return network(lab, `unplugging ${node} (${which})`, node === owner, faults.unplug(lab.faults, node, links));
+  },
+  freeze: (lab, [name], owner) => {
+    const node = nodeIn(lab, name, "freeze");
+    return daemon(`freezing ${node}`, node === owner, () => lab.daemon(node).freeze());
+  },
+  kill: (lab, [name], owner) => {
+    const node = nodeIn(lab, name, "kill");
+    return daemon(`killing ${node}`, node === owner, () => lab.daemon(node).kill());
+  },
+  stop: (lab, [name], owner) => {
+    const node = nodeIn(lab, name, "stop");
+    return daemon(`stopping ${node}`, node === owner, () => lab.daemon(node).stop());
+  },
+  poweroff: (lab, [name], owner) => {
+    const node = nodeIn(lab, name, "poweroff");
+    return powerOff(lab, node, node === owner);
+  },
+  partition: (lab, [first, second]) => {
+    const [a, b] = [nodeIn(lab, first, "partition"), nodeIn(lab, second, "partition")];
+    return network(lab, `cutting ${a} and ${b} from each other`, false, faults.partition(lab.faults, a, b));
+  },
+  "one-way": (lab, [first, second]) => {
+    const [from, to] = [nodeIn(lab, first, "one-way"), nodeIn(lab, second, "one-way")];
+    return network(lab, `dropping frames from ${from} to ${to}`, false, faults.oneWay(lab.faults, from, to));
+  },
+  isolate: (lab, [name], owner) => {
+    const node = nodeIn(lab, name, "isolate");
+    const next = faults.isolate(lab.faults, node, lab.nodeNames);
+    return network(lab, `cutting ${node} from the other nodes`, node === owner, next);
+  },
+  loss: (lab, [text]) => {
+    const loss = percent(text);
+    return network(lab, `losing ${loss}% between the nodes`, false, { ...lab.faults, loss });
+  },
+} as const satisfies Record<string, Build>;
+
+export type ActionName = keyof typeof ACTIONS;
+export const ACTION_NAMES = Object.keys(ACTIONS) as readonly ActionName[];
+
+/** Reads the action's arguments; throws LabError on what they can not be. `owner` is who answers the client. */
 export function readAction(lab: Lab, name: ActionName, args: readonly string[], owner: string | undefined): Action {
-  const node = (at: number): string => lab.daemon(required(args[at], name)).node;
-  const hitsOwner = (hit: string) => hit === owner;
-  switch (name) {
-    case "move":
-      return move(lab, required(args[0], name), args[1], owner);
-    case "unplug": {
-      const which = args[1] ?? "service";
-      if (which !== "service" && which !== "all") throw new LabError(`unplug takes "service" or "all", not "${which}"`);
-      const links = which === "all" ? LINKS : (["lan"] as const);
-      const target = node(0);
-      return network(lab, `unplugging ${target} (${which})`, hitsOwner(target), faults.unplug(lab.faults, target, links));
-    }
-    case "freeze":
-      return daemon(`freezing ${node(0)}`, hitsOwner(node(0)), () => lab.daemon(node(0)).freeze());
-    case "kill":
-      return daemon(`killing ${node(0)}`, hitsOwner(node(0)), () => lab.daemon(node(0)).kill());
-    case "stop":
-      return daemon(`stopping ${node(0)}`, hitsOwner(node(0)), () => lab.daemon(node(0)).stop());
-    case "poweroff":
-      return powerOff(lab, node(0), hitsOwner(node(0)));
-    case "partition":
-      return network(lab, `cutting ${node(0)} and ${node(1)} from each other`, false, faults.partition(lab.faults, node(0), node(1)));
-    case "one-way":
-      return network(lab, `dropping frames from ${node(0)} to ${node(1)}`, false, faults.oneWay(lab.faults, node(0), node(1)));
-    case "isolate":
-      return network(lab, `cutting ${node(0)} from the other nodes`, hitsOwner(node(0)), faults.isolate(lab.faults, node(0), lab.nodeNames));
-    case "loss":
-      return network(lab, `losing ${args[0]}% between the nodes`, false, { ...lab.faults, loss: percent(args[0]) });
-  }
+  const build: Build = ACTIONS[name];
+  return build(lab, args, owner);
+}
+
+function nodeIn(lab: Lab, name: string | undefined, action: string): string {
+  return lab.daemon(required(name, action)).node;
 }
 
 function network(lab: Lab, title: string, moves: boolean, next: faults.Faults): Action {
@@ -81,12 +103,18 @@ function move(lab: Lab, group: string, target: string | undefined, owner: string
   if (target !== undefined) lab.daemon(target);
   const perform = async () => {
     // The owner knows most; any other node will do.
-    const ask = [...lab.daemons.values()].toSorted((a, b) => Number(b.node === owner) - Number(a.node === owner)).find((each) => each.state === "running");
+    const ask = [...lab.daemons.values()]
+      .toSorted((a, b) => Number(b.node === owner) - Number(a.node === owner))
+      .find((each) => each.state === "running");
     if (!ask) throw new LabError("no daemon is running that could be asked to move");
     const outcome = await moveGroup(ask.files.socket, group, target, MOVE_TIMEOUT_MS);
     if (outcome.code !== "done") throw new LabError(`${group} was not moved (${outcome.code}): ${outcome.text}`);
   };
-  return { title: `moving ${group}${target ? ` to ${target}` : ""}`, moves: target !== owner, perform };
+  return {
+    title: `moving ${group}${target ? ` to ${target}` : ""}`,
+    moves: target !== owner,
+    perform,
+  };
 }
 
 function required(text: string | undefined, action: string): string {
@@ -95,11 +123,15 @@ function required(text: string | undefined, action: string): string {
 }
 
 function percent(text: string | undefined): number {
-  if (text === undefined || !/^\d{1,3}$/.test(text) || Number(text) > 100) throw new LabError(`loss takes a whole number from 0 to 100, not "${text ?? ""}"`);
+  if (text === undefined || !/^\d{1,3}$/.test(text) || Number(text) > 100)
+    throw new LabError(`loss takes a whole number from 0 to 100, not "${text ?? ""}"`);
   return Number(text);
 }
 
 /** Exit code of what was seen: two answering nodes are an outage, and so is a client without answers. */
-export function exitCode(seen: { readonly violations: readonly unknown[]; readonly after: string | undefined }): number {
+export function exitCode(seen: {
+  readonly violations: readonly unknown[];
+  readonly after: string | undefined;
+}): number {
   return seen.violations.length > 0 || seen.after === undefined ? EXIT.outage : EXIT.done;
 }

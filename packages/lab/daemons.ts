@@ -57,7 +57,18 @@ export class Daemon {
     mkdirSync(state, { recursive: true, mode: 0o700 });
     mkdirSync(run, { recursive: true, mode: 0o755 });
     const output = openSync(log, "a", 0o600);
-    const options = ["--config", config, "--node", this.node, "--socket", socket, "--state-dir", state, "--run-dir", run];
+    const options = [
+      "--config",
+      config,
+      "--node",
+      this.node,
+      "--socket",
+      socket,
+      "--state-dir",
+      state,
+      "--run-dir",
+      run,
+    ];
     const child = spawn("ip", ["netns", "exec", this.node, process.execPath, COMMAND, "run", ...options], {
       // Its own session, so that signals to the supervisor's group do not reach it.
       detached: true,
@@ -71,7 +82,8 @@ export class Daemon {
     child.on("exit", (code, signal) => {
       if (this.#child !== child) return;
       this.#child = undefined;
-      if (!this.#expected) this.#say(`the daemon of ${this.node} ended by itself (${signal ?? `status ${code}`}); see ${log}`);
+      if (!this.#expected)
+        this.#say(`the daemon of ${this.node} ended by itself (${signal ?? `status ${code}`}); see ${log}`);
     });
   }
 

@@ -30,10 +30,19 @@ export async function demonstrate(lab: Lab, say: Say): Promise<End> {
     );
   }
   const well = seen.every((each) => each.violations.length === 0 && each.after !== undefined);
-  return { code: well ? EXIT.done : EXIT.outage, result: { schema: "holdfast.lab-demo/1", observations: seen } };
+  return {
+    code: well ? EXIT.done : EXIT.outage,
+    result: { schema: "holdfast.lab-demo/1", observations: seen },
+  };
 }
 
-async function watched(lab: Lab, say: Say, owner: string, moves: boolean, perform: () => Promise<void>): Promise<Observation> {
+async function watched(
+  lab: Lab,
+  say: Say,
+  owner: string,
+  moves: boolean,
+  perform: () => Promise<void>,
+): Promise<Observation> {
   const seen = await observe(lab, owner, moves, perform);
   say(`     ${nodesLine(await labStatus(lab), lab.topology.service.group)}`);
   describeObservation(seen).forEach(say);

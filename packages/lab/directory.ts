@@ -1,5 +1,5 @@
 /** Where a lab keeps its files: /tmp/holdfast-lab-UID/NAME, of this user only. */
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 
 export const DEFAULT_NAME = "lab";
@@ -29,7 +29,9 @@ export function labDirectory(name: string): LabDirectory {
   if (!existsSync(parent)) mkdirSync(parent, { mode: 0o700 });
   const found = lstatSync(parent);
   if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
-    throw new LabError(`${parent} is not a directory of yours alone (owner ${found.uid}, mode ${(found.mode & 0o777).toString(8)}); remove it and try again`);
+    throw new LabError(
+      `${parent} is not a directory of yours alone (owner ${found.uid}, mode ${(found.mode & 0o777).toString(8)}); remove it and try again`,
+    );
   }
   return directoryAt(`${parent}/${checkName(name)}`, name);
 }
@@ -50,13 +52,22 @@ export function isRunning(directory: LabDirectory): Promise<boolean> {
   });
 }
 
-/** Removes what labs that were killed have left. A directory younger than ten seconds may be a lab that just starts. */
-export async function removeStale(parent: string): Promise<void> {
+/** The lab's first process, if it lives: a number may have gone to somebody else, so its command line is compared. */
+export function livingPid(directory: LabDirectory): number | undefined {
+  try {
+    const pid = Number(readFileSync(directory.pid, "utf8"));
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(directory.path) ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Removes what dead labs have left. One without a process yet may be about to start one: it gets two seconds. */
+export function removeStale(parent: string): void {
   for (const name of readdirSync(parent)) {
     const directory = directoryAt(`${parent}/${name}`, name);
-    if (await isRunning(directory)) continue;
-    const age_ms = Date.now() - lstatSync(directory.path).mtimeMs;
-    if (!existsSync(directory.socket) && age_ms < 10_000) continue;
+    if (livingPid(directory) !== undefined) continue;
+    if (!existsSync(directory.pid) && Date.now() - lstatSync(directory.path).mtimeMs < 2000) continue;
     rmSync(directory.path, { recursive: true, force: true });
   }
 }

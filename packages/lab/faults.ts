@@ -30,7 +30,10 @@ export function isolate(faults: Faults, node: string, nodes: readonly string[]):
 }
 
 export function unplug(faults: Faults, node: string, links: readonly LinkName[]): Faults {
-  return { ...faults, unplugged: new Set([...faults.unplugged, ...links.map((link) => port(node, link))]) };
+  return {
+    ...faults,
+    unplugged: new Set([...faults.unplugged, ...links.map((link) => port(node, link))]),
+  };
 }
 
 export function powerOff(faults: Faults, node: string): Faults {
@@ -60,7 +63,8 @@ export function faultRules(faults: Faults, nodes: readonly string[]): string {
 export function describeFaults(faults: Faults): readonly string[] {
   const phrases = [...faults.off].map((node) => `${node} without power`);
   for (const name of faults.unplugged) {
-    if (![...faults.off].some((node) => LINKS.some((link) => name === port(node, link)))) phrases.push(`cable ${name} out`);
+    if (![...faults.off].some((node) => LINKS.some((link) => name === port(node, link))))
+      phrases.push(`cable ${name} out`);
   }
   for (const pair of faults.cut) {
     const [from, to] = pair.split(">") as [string, string];

@@ -37,7 +37,19 @@ export function startSupervisor(directory: LabDirectory, options: LabOptions): C
   const uid = process.getuid?.() ?? 0;
   const child = spawn(
     "unshare",
-    [...unshareArguments(uid), "--", "sh", "-c", INIT, "holdfast-lab", process.execPath, SUPERVISOR, directory.path, directory.name, JSON.stringify(options)],
+    [
+      ...unshareArguments(uid),
+      "--",
+      "sh",
+      "-c",
+      INIT,
+      "holdfast-lab",
+      process.execPath,
+      SUPERVISOR,
+      directory.path,
+      directory.name,
+      JSON.stringify(options),
+    ],
     { detached: true, stdio: ["ignore", log, log], cwd: "/" },
   );
   closeSync(log);

@@ -67,13 +67,18 @@ export class Lab {
 
   async #buildNetwork(): Promise<void> {
     await runCommand("ip", ["-batch", "-"], switchCommands(this.topology));
-    const inside = (name: string, commands: string) => runCommand("ip", ["netns", "exec", name, "sh", "-c", NAMESPACE_SCRIPT], commands);
+    const inside = (name: string, commands: string) =>
+      runCommand("ip", ["netns", "exec", name, "sh", "-c", NAMESPACE_SCRIPT], commands);
     await Promise.all([
       ...this.topology.nodes.map((node) => inside(node.name, nodeCommands(node))),
       ...[this.topology.client, this.topology.watch].map((station) => inside(station.name, stationCommands(station))),
     ]);
     // Last, so that no end of a cable comes up before its other end and loses its first frames.
-    const ports = [...this.topology.nodes.flatMap((node) => [`${node.name}-lan`, `${node.name}-priv`]), "client-lan", "watch-lan"];
+    const ports = [
+      ...this.topology.nodes.flatMap((node) => [`${node.name}-lan`, `${node.name}-priv`]),
+      "client-lan",
+      "watch-lan",
+    ];
     await runCommand("ip", ["-batch", "-"], ports.map((name) => `link set ${name} up\n`).join(""));
   }
 
@@ -121,7 +126,8 @@ export class Lab {
     for (;;) {
       const wrong = restlessness(await this.statuses(), this.topology.service.group, this.members.length);
       if (wrong === undefined) return;
-      if (performance.now() > until) throw new LabError(`the cluster did not come to rest within ${timeout_ms / 1000} s: ${wrong}`);
+      if (performance.now() > until)
+        throw new LabError(`the cluster did not come to rest within ${timeout_ms / 1000} s: ${wrong}`);
       await delay(50);
     }
   }

@@ -6,11 +6,10 @@ import { parseArgs } from "node:util";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { ACTION_NAMES } from "./actions.ts";
 import { DEFAULT_TIMING } from "./configuration.ts";
-import { DEFAULT_NAME, LabError, isRunning, labDirectory, removeStale } from "./directory.ts";
+import { DEFAULT_NAME, LabError, isRunning, labDirectory, livingPid, removeStale } from "./directory.ts";
 import type { LabDirectory } from "./directory.ts";
 import { explainRefusal, readPermissions, startSupervisor } from "./isolation.ts";
 import type { LabOptions } from "./isolation.ts";
-import { loadNative } from "./load-native.ts";
 import { ask } from "./protocol.ts";
 import type { End } from "./protocol.ts";
 import { MOST_NODES } from "./topology.ts";
@@ -82,16 +81,28 @@ function parse(args: string[]): Invocation | undefined {
   // What follows `exec` belongs to the program: its own options are not the lab's.
   const at = args.indexOf("exec");
   const own = at < 0 ? args : args.slice(0, at + 1);
-  const { values, positionals } = parseArgs({ args: own, options: OPTIONS, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    args: own,
+    options: OPTIONS,
+    allowPositionals: true,
+  });
   const [command, ...rest] = positionals;
   if (values.help || command === undefined || command === "help") return undefined;
-  if (!/^[1-9]\d?$/.test(values.nodes) || Number(values.nodes) < 2 || Number(values.nodes) > MOST_NODES) throw new LabError(`--nodes takes 2 to ${MOST_NODES}, not "${values.nodes}"`);
-  for (const word of [values.heartbeat, values.dead]) if (!/^\d+(ms|s)$/.test(word)) throw new LabError(`"${word}" is no duration: write 100ms or 1s`);
+  if (!/^[1-9]\d?$/.test(values.nodes) || Number(values.nodes) < 2 || Number(values.nodes) > MOST_NODES)
+    throw new LabError(`--nodes takes 2 to ${MOST_NODES}, not "${values.nodes}"`);
+  for (const word of [values.heartbeat, values.dead])
+    if (!/^\d+(ms|s)$/.test(word)) throw new LabError(`"${word}" is no duration: write 100ms or 1s`);
   return {
     command,
     args: at < 0 ? rest : args.slice(at + 1),
     directory: labDirectory(values.name),
-    options: { nodes: Number(values.nodes), witness: values.witness, heartbeat: values.heartbeat, dead: values.dead, daemons: !values["no-daemons"] },
+    options: {
+      nodes: Number(values.nodes),
+      witness: values.witness,
+      heartbeat: values.heartbeat,
+      dead: values.dead,
+      daemons: !values["no-daemons"],
+    },
     runs: values.runs,
     json: values.json,
   };
@@ -99,7 +110,8 @@ function parse(args: string[]): Invocation | undefined {
 
 async function dispatch(invocation: Invocation): Promise<End> {
   const { command, args, directory, json } = invocation;
-  const say = (text: string) => void (json || console.log(text === "" || command === "exec" || command === "status" ? text : `lab: ${text}`));
+  const say = (text: string) =>
+    void (json || console.log(text === "" || command === "exec" || command === "status" ? text : `lab: ${text}`));
   const request = (words: readonly string[] = args) => ask(directory.socket, { command, args: words }, say);
   switch (command) {
     case "up":
@@ -111,7 +123,12 @@ async function dispatch(invocation: Invocation): Promise<End> {
     case "measure":
       return request([args[0] ?? "all", invocation.runs]);
     default:
-      if (command !== "status" && command !== "heal" && command !== "exec" && !(ACTION_NAMES as readonly string[]).includes(command)) {
+      if (
+        command !== "status" &&
+        command !== "heal" &&
+        command !== "exec" &&
+        !(ACTION_NAMES as readonly string[]).includes(command)
+      ) {
         console.error(`lab: unknown command "${command}"; see: holdfast lab help`);
         return { code: EXIT.usage, result: null };
       }
@@ -122,14 +139,19 @@ async function dispatch(invocation: Invocation): Promise<End> {
 async function up(invocation: Invocation, say: (text: string) => void): Promise<End> {
   const { directory, options } = invocation;
   const began = performance.now();
-  await removeStale(dirname(directory.path));
-  if (await isRunning(directory)) throw new LabError(`lab ${directory.name} is running already; end it with: holdfast lab down --name ${directory.name}`);
+  removeStale(dirname(directory.path));
+  if (await isRunning(directory))
+    throw new LabError(
+      `lab ${directory.name} is running already; end it with: holdfast lab down --name ${directory.name}`,
+    );
   try {
-    loadNative();
+    // The traffic process needs it: said here, where somebody reads it.
+    await import("@holdfast/linux/load.ts");
   } catch (error) {
     throw new LabError(error instanceof Error ? error.message : String(error));
   }
-  if (existsSync(directory.path)) throw new LabError(`${directory.path} belongs to a lab that is just starting; try again in ten seconds`);
+  if (existsSync(directory.path))
+    throw new LabError(`${directory.path} belongs to a lab that is just starting; try again in a moment`);
   mkdirSync(directory.path, { mode: 0o700 });
   await awaitSupervisor(directory, options);
   let end: End;
@@ -143,7 +165,16 @@ async function up(invocation: Invocation, say: (text: string) => void): Promise<
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   say(`${nodes.length} nodes ${nodes.join(" ")} in network namespaces, 1 client   (${root}, ${seconds} s)`);
   if (owner !== null) say(`web is on ${owner}`);
-  return { code: EXIT.done, result: { schema: "holdfast.lab-up/1", name: directory.name, directory: directory.path, owner, nodes } };
+  return {
+    code: EXIT.done,
+    result: {
+      schema: "holdfast.lab-up/1",
+      name: directory.name,
+      directory: directory.path,
+      owner,
+      nodes,
+    },
+  };
 }
 
 /** Returns once the supervisor listens; throws LabError with the reason when it ended instead. */
@@ -151,12 +182,13 @@ async function awaitSupervisor(directory: LabDirectory, options: LabOptions): Pr
   const child = startSupervisor(directory, options);
   let ended: string | undefined;
   child.on("error", (error) => (ended = `${error.message}: is util-linux installed?`));
-  child.on("exit", (code, signal) => (ended = `${signal ?? `status ${code}`}`));
+  child.on("exit", (code, signal) => (ended = signal ?? `status ${code}`));
   while (!(await isRunning(directory))) {
     if (ended !== undefined) {
       const log = readFileSync(directory.log, "utf8");
       rmSync(directory.path, { recursive: true, force: true });
-      if (/^(unshare|mount|sh|holdfast-lab):/m.test(log) || log === "") throw new LabError(explainRefusal(readPermissions(), log));
+      if (/^(unshare|mount|sh|holdfast-lab):/m.test(log) || log === "")
+        throw new LabError(explainRefusal(readPermissions(), log));
       throw new LabError(`the lab did not start (${ended}): ${log.trim().split("\n").slice(-5).join("\n")}`);
     }
     await delay(10);
@@ -170,32 +202,36 @@ async function demo(invocation: Invocation, say: (text: string) => void): Promis
   const end = await ask(directory.socket, { command: "demo", args: [] }, say);
   const name = directory.name === DEFAULT_NAME ? "" : ` --name ${directory.name}`;
   say("still running. Try:");
-  for (const command of ["status", "move web n2", "freeze n1", "partition n1 n2", "heal", "measure all --runs 1", "down"]) say(`  ./holdfast lab ${command}${name}`);
+  for (const command of [
+    "status",
+    "move web n2",
+    "freeze n1",
+    "partition n1 n2",
+    "heal",
+    "measure all --runs 1",
+    "down",
+  ])
+    say(`  ./holdfast lab ${command}${name}`);
   return end;
 }
 
 /** Ends the lab, however badly it is: asks its supervisor, or kills the process on which all others depend. */
 async function down(directory: LabDirectory, say: (text: string) => void): Promise<End> {
-  const pid = ownPid(directory);
+  const pid = livingPid(directory);
   const asked = ask(directory.socket, { command: "down", args: [] }, say).then(
     () => true,
     () => false,
   );
   const answered = await Promise.race([asked, delay(3000, false, { ref: false })]);
   if (!answered && pid !== undefined) process.kill(pid, "SIGKILL");
-  if (!answered && pid === undefined && !existsSync(directory.path)) throw new LabError(`there is no lab ${directory.name}`);
-  while (pid !== undefined && ownPid(directory) === pid) await delay(10);
+  if (!answered && pid === undefined && !existsSync(directory.path))
+    throw new LabError(`there is no lab ${directory.name}`);
+  if (pid !== undefined) await ended(directory, pid);
   rmSync(directory.path, { recursive: true, force: true });
   say(`${directory.name} is down; nothing is left`);
   return { code: EXIT.done, result: { schema: "holdfast.lab-down/1", name: directory.name } };
 }
 
-/** The lab's first process, if it lives: a number may have gone to somebody else, so its command line is compared. */
-function ownPid(directory: LabDirectory): number | undefined {
-  try {
-    const pid = Number(readFileSync(directory.pid, "utf8"));
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(directory.path) ? pid : undefined;
-  } catch {
-    return undefined;
-  }
+async function ended(directory: LabDirectory, pid: number): Promise<void> {
+  while (livingPid(directory) === pid) await delay(10);
 }

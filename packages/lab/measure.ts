@@ -11,7 +11,15 @@ import { median } from "./outage.ts";
 import { usageOf } from "./processes.ts";
 
 /** Milliseconds the client may be without answers, by fault of the owner. */
-export const OUTAGE_LIMITS_MS = { kill: 250, freeze: 250, isolate: 250, poweroff: 400, unplug: 50, stop: 10, move: 10 } as const;
+export const OUTAGE_LIMITS_MS = {
+  kill: 250,
+  freeze: 250,
+  isolate: 250,
+  poweroff: 400,
+  unplug: 50,
+  stop: 10,
+  move: 10,
+} as const;
 export const HEALING_LIMIT_MS = 5;
 export const CPU_LIMIT_PERCENT = 1.5;
 export const RESIDENT_LIMIT_MB = 110;
@@ -43,7 +51,12 @@ interface Run {
   readonly healing: Observation;
 }
 
-export async function measure(lab: Lab, faults: readonly MeasuredFault[], runs: number, say: Say): Promise<{ code: number; result: Measurement }> {
+export async function measure(
+  lab: Lab,
+  faults: readonly MeasuredFault[],
+  runs: number,
+  say: Say,
+): Promise<{ code: number; result: Measurement }> {
   await lab.rest(REST_MS);
   await steadyOwner(lab);
   const rows: Row[] = [];
@@ -58,12 +71,29 @@ export async function measure(lab: Lab, faults: readonly MeasuredFault[], runs: 
       say(`${fault} ${run}/${runs}, healed: ${describeObservation(one.healing).join("\n  ")}`);
     }
     violations += all.reduce((sum, one) => sum + one.fault.violations.length + one.healing.violations.length, 0);
-    rows.push(row(`outage: ${fault}`, "ms", OUTAGE_LIMITS_MS[fault], all.map((one) => outageOf(one.fault))));
-    rows.push(row(`outage: healing after ${fault}`, "ms", HEALING_LIMIT_MS, all.map((one) => outageOf(one.healing))));
+    rows.push(
+      row(
+        `outage: ${fault}`,
+        "ms",
+        OUTAGE_LIMITS_MS[fault],
+        all.map((one) => outageOf(one.fault)),
+      ),
+    );
+    rows.push(
+      row(
+        `outage: healing after ${fault}`,
+        "ms",
+        HEALING_LIMIT_MS,
+        all.map((one) => outageOf(one.healing)),
+      ),
+    );
   }
   rows.push(row("two nodes answering", "times", 0, [violations]));
   const met = rows.every((each) => each.met);
-  return { code: met ? EXIT.done : EXIT.failed, result: { schema: "holdfast.lab-measure/1", runs, rows, met } };
+  return {
+    code: met ? EXIT.done : EXIT.failed,
+    result: { schema: "holdfast.lab-measure/1", runs, rows, met },
+  };
 }
 
 /** A client that never got answers again is worse than any limit. */
@@ -96,12 +126,27 @@ async function idle(lab: Lab): Promise<readonly Row[]> {
   const elapsed_s = (performance.now() - start) / 1000;
   const after = lab.nodeNames.map((node) => usageOf(node));
   const cpu = after.map((usage, i) => ((usage.cpu_s - (before[i]?.cpu_s ?? 0)) / elapsed_s) * 100);
-  return [row("idle CPU of a node", "%", CPU_LIMIT_PERCENT, cpu), row("resident memory of a node", "MB", RESIDENT_LIMIT_MB, after.map((usage) => usage.resident_mb))];
+  return [
+    row("idle CPU of a node", "%", CPU_LIMIT_PERCENT, cpu),
+    row(
+      "resident memory of a node",
+      "MB",
+      RESIDENT_LIMIT_MB,
+      after.map((usage) => usage.resident_mb),
+    ),
+  ];
 }
 
 function row(what: string, unit: Row["unit"], limit: number, values: readonly number[]): Row {
   const middle = round(median(values));
-  return { what, unit, median: middle, worst: round(Math.max(...values)), limit, met: middle <= limit };
+  return {
+    what,
+    unit,
+    median: middle,
+    worst: round(Math.max(...values)),
+    limit,
+    met: middle <= limit,
+  };
 }
 
 function round(value: number): number {
@@ -110,9 +155,14 @@ function round(value: number): number {
 
 /** A table of 80 columns at most. */
 export function measurementTable(measurement: Measurement): readonly string[] {
-  const cell = (value: number, unit: string) => (value === Number.MAX_SAFE_INTEGER ? "for ever" : `${value} ${unit}`).padStart(12);
+  const cell = (value: number, unit: string) =>
+    (value === Number.MAX_SAFE_INTEGER ? "for ever" : `${value} ${unit}`).padStart(12);
   const lines = measurement.rows.map(
-    (each) => `${each.what.padEnd(32)}${cell(each.median, each.unit)}${cell(each.worst, each.unit)}${cell(each.limit, each.unit)}  ${each.met ? "ok" : "MISSED"}`,
+    (each) =>
+      `${each.what.padEnd(32)}${cell(each.median, each.unit)}${cell(each.worst, each.unit)}${cell(each.limit, each.unit)}  ${each.met ? "ok" : "MISSED"}`,
   );
-  return [`${`${measurement.runs} runs each`.toUpperCase().padEnd(32)}${"MEDIAN".padStart(12)}${"WORST".padStart(12)}${"LIMIT".padStart(12)}`, ...lines];
+  return [
+    `${`${measurement.runs} runs each`.toUpperCase().padEnd(32)}${"MEDIAN".padStart(12)}${"WORST".padStart(12)}${"LIMIT".padStart(12)}`,
+    ...lines,
+  ];
 }

@@ -29,7 +29,12 @@ export interface Observation {
  * Does something and watches until the service is steady again. `moves` tells whether another node than `owner` must
  * answer at the end; without it a second must pass in which nothing need change.
  */
-export async function observe(lab: Lab, owner: string | undefined, moves: boolean, perform: () => Promise<void>): Promise<Observation> {
+export async function observe(
+  lab: Lab,
+  owner: string | undefined,
+  moves: boolean,
+  perform: () => Promise<void>,
+): Promise<Observation> {
   const from = await lab.traffic.position();
   await perform();
   const done = await lab.traffic.position();
@@ -37,7 +42,10 @@ export async function observe(lab: Lab, owner: string | undefined, moves: boolea
   const steady = await lab.traffic.steady(after, STEADY_MS, moves ? owner : undefined, TAKEOVER_MS);
   const seen = await lab.traffic.report(from, steady.number - IN_FLIGHT_MS);
   const outage = worse(seen.ipv4, seen.ipv6);
-  const captured = Object.values(seen.answers).reduce((sum, kinds) => sum + kinds.udp4 + kinds.udp6 + kinds.arp + kinds.ndp, 0);
+  const captured = Object.values(seen.answers).reduce(
+    (sum, kinds) => sum + kinds.udp4 + kinds.udp6 + kinds.arp + kinds.ndp,
+    0,
+  );
   return {
     outage,
     ipv4_ms: seen.ipv4.outage_ms,
@@ -59,9 +67,20 @@ export async function steadyOwner(lab: Lab): Promise<string> {
 /** What the client and the watcher saw, in sentences. */
 export function describeObservation(seen: Observation): readonly string[] {
   const { outage } = seen;
-  const lost = outage.lost === 0 ? `client lost nothing of ${outage.sent} requests` : `client lost ${outage.lost} of ${outage.sent} requests: outage ${outage.outage_ms} ms`;
-  const moved = seen.before === seen.after ? `${seen.after ?? "nobody"} answers as before` : `${seen.before ?? "nobody"} answered before, ${seen.after ?? "nobody"} does now`;
+  const lost =
+    outage.lost === 0
+      ? `client lost nothing of ${outage.sent} requests`
+      : `client lost ${outage.lost} of ${outage.sent} requests: outage ${outage.outage_ms} ms`;
+  const moved =
+    seen.before === seen.after
+      ? `${seen.after ?? "nobody"} answers as before`
+      : `${seen.before ?? "nobody"} answered before, ${seen.after ?? "nobody"} does now`;
   const state = seen.after === undefined ? "the client is still without steady answers" : moved;
-  const verdict = seen.captured === 0 ? "the watcher saw no answer at all" : seen.violations.length === 0 ? "never two nodes" : `TWO NODES ANSWERED (${seen.violations.length} times)`;
+  const verdict =
+    seen.captured === 0
+      ? "the watcher saw no answer at all"
+      : seen.violations.length === 0
+        ? "never two nodes"
+        : `TWO NODES ANSWERED (${seen.violations.length} times)`;
   return [`${lost}; ${state}; ${verdict}`, ...seen.violations.flat()];
 }

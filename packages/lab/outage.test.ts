@@ -5,19 +5,82 @@ import { measureOutage, median, worse } from "./outage.ts";
 import type { Sample } from "./outage.ts";
 
 function* samples(script: string): Generator<Sample> {
-  for (const [number, letter] of [...script].entries()) {
+  for (const [number, letter] of script.split("").entries()) {
     if (letter !== "_") yield { number, sent_ms: number, node: letter === "." ? undefined : letter };
   }
 }
 
 const table = [
-  { title: "nothing lost", script: "AAAA", lost: 0, run: 0, outage: 0, restored: true, before: "A", after: "A" },
-  { title: "a takeover", script: "AA...BB", lost: 3, run: 3, outage: 3, restored: true, before: "A", after: "B" },
-  { title: "the longest run counts", script: "A.A...BB.B", lost: 5, run: 3, outage: 3, restored: true, before: "A", after: "B" },
-  { title: "a request never sent is not lost, its time counts", script: "A._.B", lost: 2, run: 2, outage: 3, restored: true, before: "A", after: "B" },
-  { title: "still out at the end", script: "AA..", lost: 2, run: 2, outage: 2, restored: false, before: "A", after: "A" },
-  { title: "nobody ever answered", script: "...", lost: 3, run: 3, outage: 3, restored: false, before: undefined, after: undefined },
-  { title: "nothing sent", script: "", lost: 0, run: 0, outage: 0, restored: true, before: undefined, after: undefined },
+  {
+    title: "nothing lost",
+    script: "AAAA",
+    lost: 0,
+    run: 0,
+    outage: 0,
+    restored: true,
+    before: "A",
+    after: "A",
+  },
+  {
+    title: "a takeover",
+    script: "AA...BB",
+    lost: 3,
+    run: 3,
+    outage: 3,
+    restored: true,
+    before: "A",
+    after: "B",
+  },
+  {
+    title: "the longest run counts",
+    script: "A.A...BB.B",
+    lost: 5,
+    run: 3,
+    outage: 3,
+    restored: true,
+    before: "A",
+    after: "B",
+  },
+  {
+    title: "a request never sent is not lost, its time counts",
+    script: "A._.B",
+    lost: 2,
+    run: 2,
+    outage: 3,
+    restored: true,
+    before: "A",
+    after: "B",
+  },
+  {
+    title: "still out at the end",
+    script: "AA..",
+    lost: 2,
+    run: 2,
+    outage: 2,
+    restored: false,
+    before: "A",
+    after: "A",
+  },
+  {
+    title: "nobody ever answered",
+    script: "...",
+    lost: 3,
+    run: 3,
+    outage: 3,
+    restored: false,
+    before: undefined,
+    after: undefined,
+  },
+  {
+    title: "nothing sent",
+    script: "",
+    lost: 0,
+    run: 0,
+    outage: 0,
+    restored: true,
+    before: undefined,
+    after: undefined,
+  },
 ];
 
 for (const row of table) {

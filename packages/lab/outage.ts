@@ -53,7 +53,16 @@ export function measureOutage(samples: Iterable<Sample>): Outage {
     answered[sample.node] = (answered[sample.node] ?? 0) + 1;
   }
   if (run > 0) outage_ms = Math.max(outage_ms, last_ms - runStart_ms + 1);
-  return { sent, lost, longest_run, outage_ms: Math.round(outage_ms * 10) / 10, restored: run === 0, before, after, answered };
+  return {
+    sent,
+    lost,
+    longest_run,
+    outage_ms: Math.round(outage_ms * 10) / 10,
+    restored: run === 0,
+    before,
+    after,
+    answered,
+  };
 }
 
 /** The worse of two clients' views, for one verdict over IPv4 and IPv6. */

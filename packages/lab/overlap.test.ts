@@ -10,13 +10,22 @@ function answer(text: string): Answer {
   assert.ok(match, text);
   const node = match[1] as string;
   const kind = (match[4] ?? "udp4") as ProbeKind;
-  return { node, port: `${node}-lan`, kind, number: Number(match[2]), time_ns: Number(match[3]) * 1000, head: new Uint8Array([1, 2]) };
+  return {
+    node,
+    port: `${node}-lan`,
+    kind,
+    number: Number(match[2]),
+    time_ns: Number(match[3]) * 1000,
+    head: new Uint8Array([1, 2]),
+  };
 }
 
 function violations(script: string): string[] {
   const detector = new OverlapDetector();
   for (const word of script.split(" ")) detector.add(answer(word));
-  return detector.violations.map((each) => `${each.first.node}${each.first.number}-${each.second.node}${each.second.number}`);
+  return detector.violations.map(
+    (each) => `${each.first.node}${each.first.number}-${each.second.node}${each.second.number}`,
+  );
 }
 
 const table: readonly [title: string, script: string, expected: readonly string[]][] = [

@@ -80,7 +80,13 @@ export class OverlapDetector {
       }
       return candidate;
     }
-    const fresh = { lowest: answer, highest: answer, earliest_ns: answer.time_ns, latest_ns: answer.time_ns, reported: new Set<Interval>() };
+    const fresh = {
+      lowest: answer,
+      highest: answer,
+      earliest_ns: answer.time_ns,
+      latest_ns: answer.time_ns,
+      reported: new Set<Interval>(),
+    };
     own.splice(at + 1, 0, fresh);
     if (own.length > KEPT_INTERVALS) own.shift();
     return fresh;

@@ -25,7 +25,9 @@ export function ask(socket: string, request: Request, onLine: (text: string) => 
     const connection = connect(socket);
     let ended = false;
     connection.on("connect", () => connection.write(`${JSON.stringify(request)}\n`));
-    connection.on("error", (error) => reject(new LabError(`no lab answers on ${socket} (${error.message}); start one: holdfast lab up`)));
+    connection.on("error", (error) =>
+      reject(new LabError(`no lab answers on ${socket} (${error.message}); start one: holdfast lab up`)),
+    );
     connection.on("close", () => ended || reject(new LabError("the lab ended before it answered")));
     onLines(connection, (line) => {
       const response = JSON.parse(line) as Response;

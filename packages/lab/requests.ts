@@ -54,7 +54,10 @@ async function act(lab: Lab, name: ActionName, args: readonly string[], say: Say
   say(`${action.title} ...`);
   const seen = await observe(lab, owner, action.moves, action.perform);
   describeObservation(seen).forEach(say);
-  return { code: exitCode(seen), result: { schema: "holdfast.lab-fault/1", did: action.title, ...seen } };
+  return {
+    code: exitCode(seen),
+    result: { schema: "holdfast.lab-fault/1", did: action.title, ...seen },
+  };
 }
 
 async function heal(lab: Lab, say: Say): Promise<End> {
@@ -65,13 +68,17 @@ async function heal(lab: Lab, say: Say): Promise<End> {
     await lab.rest(READY_MS);
   });
   describeObservation(seen).forEach(say);
-  return { code: exitCode(seen), result: { schema: "holdfast.lab-fault/1", did: "healing", ...seen } };
+  return {
+    code: exitCode(seen),
+    result: { schema: "holdfast.lab-fault/1", did: "healing", ...seen },
+  };
 }
 
 async function measureCommand(lab: Lab, args: readonly string[], say: Say): Promise<End> {
   const [what = "all", runs = "5"] = args;
   const faults = what === "all" ? MEASURED_FAULTS : MEASURED_FAULTS.filter((each) => each === (what as MeasuredFault));
-  if (faults.length === 0) throw new LabError(`"${what}" can not be measured; measure all or one of ${MEASURED_FAULTS.join(", ")}`);
+  if (faults.length === 0)
+    throw new LabError(`"${what}" can not be measured; measure all or one of ${MEASURED_FAULTS.join(", ")}`);
   if (!/^[1-9]\d{0,2}$/.test(runs)) throw new LabError(`--runs takes a number from 1 to 999, not "${runs}"`);
   const { code, result } = await measure(lab, faults, Number(runs), say);
   measurementTable(result).forEach(say);

@@ -35,7 +35,14 @@ export async function labStatus(lab: Lab): Promise<LabStatus> {
   const nodes = [...lab.daemons].map(([name, daemon]): LabNodeStatus => {
     const usage = usageOf(name);
     const resident_mb = Math.round(usage.resident_mb * 10) / 10;
-    return { name, daemon: daemon.state, processes: usage.processes, resident_mb, socket: daemon.files.socket, status: statuses.get(name) ?? null };
+    return {
+      name,
+      daemon: daemon.state,
+      processes: usage.processes,
+      resident_mb,
+      socket: daemon.files.socket,
+      status: statuses.get(name) ?? null,
+    };
   });
   return {
     schema: "holdfast.lab-status/1",
@@ -52,9 +59,17 @@ export function statusLines(status: LabStatus): readonly string[] {
   const rows = status.nodes.map((node) => {
     const health = node.status ? node.status.health : "-";
     const quorum = node.status ? (node.status.quorum ? "yes" : "NO") : "-";
-    const alive = node.status ? `${node.status.nodes.filter((each) => each.alive).length}/${node.status.nodes.length}` : "-";
+    const alive = node.status
+      ? `${node.status.nodes.filter((each) => each.alive).length}/${node.status.nodes.length}`
+      : "-";
     const owner = node.status ? (node.status.groups[0]?.owner ?? "NONE") : "-";
-    const cells = [node.name.padEnd(6), node.daemon.padEnd(9), String(node.processes).padStart(5), `${node.resident_mb} MB`.padStart(10), `  ${health.padEnd(9)}`];
+    const cells = [
+      node.name.padEnd(6),
+      node.daemon.padEnd(9),
+      String(node.processes).padStart(5),
+      `${node.resident_mb} MB`.padStart(10),
+      `  ${health.padEnd(9)}`,
+    ];
     return `${cells.join("")}${quorum.padEnd(8)}${alive.padEnd(7)}${owner}`;
   });
   return [

@@ -41,7 +41,14 @@ async function serve(connection: Socket, line: string): Promise<void> {
     write({ kind: "end", ...end }, request.command === "down" ? () => process.exit(0) : undefined);
   } catch (error) {
     if (!(error instanceof LabError)) log(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    write({ kind: "error", code: EXIT.failed, message: error instanceof Error ? error.message : String(error) }, failed ? () => process.exit(1) : undefined);
+    write(
+      {
+        kind: "error",
+        code: EXIT.failed,
+        message: error instanceof Error ? error.message : String(error),
+      },
+      failed ? () => process.exit(1) : undefined,
+    );
   }
 }
 

@@ -64,8 +64,18 @@ export function planTopology(count: number, witness: boolean): Topology {
   }));
   return {
     nodes,
-    client: { name: "client", address: ip4("10.99.0.200"), address6: ip6("fd99::200"), mac: mac("02:68:66:00:00:c8") },
-    watch: { name: "watch", address: ip4("10.99.0.201"), address6: ip6("fd99::201"), mac: mac("02:68:66:00:00:c9") },
+    client: {
+      name: "client",
+      address: ip4("10.99.0.200"),
+      address6: ip6("fd99::200"),
+      mac: mac("02:68:66:00:00:c8"),
+    },
+    watch: {
+      name: "watch",
+      address: ip4("10.99.0.201"),
+      address6: ip6("fd99::201"),
+      mac: mac("02:68:66:00:00:c9"),
+    },
     service: { group: "web", address: ip4("10.99.0.100"), address6: ip6("fd99::100") },
   };
 }
@@ -84,7 +94,10 @@ export function switchCommands(topology: Topology): string {
   }
   const cable = (station: string, link: LinkName, adapter: string, address: Mac) => {
     const name = port(station, link);
-    lines.push(`link add name ${name} type veth peer name ${adapter} address ${address} netns ${station}`, `link set ${name} master ${link} up`);
+    lines.push(
+      `link add name ${name} type veth peer name ${adapter} address ${address} netns ${station}`,
+      `link set ${name} master ${link} up`,
+    );
   };
   for (const station of [topology.client, topology.watch]) {
     lines.push(`netns add ${station.name}`);
@@ -112,7 +125,12 @@ export function nodeCommands(node: NodePlan): string {
 
 /** Input of `ip -batch` inside the client or the watcher. */
 export function stationCommands(station: StationPlan): string {
-  const lines = ["link set lo up", "link set eth0 up", `address add ${station.address}/24 brd + dev eth0`, `address add ${station.address6}/64 dev eth0 nodad`];
+  const lines = [
+    "link set lo up",
+    "link set eth0 up",
+    `address add ${station.address}/24 brd + dev eth0`,
+    `address add ${station.address6}/64 dev eth0 nodad`,
+  ];
   if (station.name === "watch") {
     // Nodes check by unicast that the sources of neighbour solicitations are there: the kernel answers for them.
     for (let i = 0; i < PROBE_SOURCES; i++) lines.push(`address add ${probeSource6(i)}/128 dev eth0 nodad`);

@@ -18,7 +18,10 @@ export class TrafficLink {
 
   /** Resolves when the first probe is on its way; rejects with the reason when sockets can not be opened. */
   static start(topology: Topology, onViolation: (lines: readonly string[]) => void): Promise<TrafficLink> {
-    const child = fork(TRAFFIC, [], { execPath: process.execPath, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const child = fork(TRAFFIC, [], {
+      execPath: process.execPath,
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
     const link = new TrafficLink(child);
     return new Promise((resolve, reject) => {
       child.on("message", (message: FromTraffic) => {
@@ -63,7 +66,7 @@ export class TrafficLink {
   #ask<Value>(make: (id: number) => ToTraffic): Promise<Value> {
     const id = this.#next++;
     return new Promise((resolve) => {
-      this.#waiting.set(id, resolve as (value: never) => void);
+      this.#waiting.set(id, resolve);
       this.#child.send(make(id));
     });
   }

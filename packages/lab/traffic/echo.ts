@@ -39,7 +39,14 @@ export function openEcho(native: Native, index: number, address: IpAddress): voi
 }
 
 /** Marks each probe with the answerer and closes the gaps left by strangers; returns how many there are. */
-function keepProbes(view: DataView, data: Uint8Array, addresses: Uint8Array, lengths: Uint32Array, count: number, index: number): number {
+function keepProbes(
+  view: DataView,
+  data: Uint8Array,
+  addresses: Uint8Array,
+  lengths: Uint32Array,
+  count: number,
+  index: number,
+): number {
   let kept = 0;
   for (let i = 0; i < count; i++) {
     const length = lengths[i] as number;
@@ -56,10 +63,24 @@ function keepProbes(view: DataView, data: Uint8Array, addresses: Uint8Array, len
 }
 
 /** Sends every answer it can: one the kernel refuses (no route while a cable is out) must not hold back the rest. */
-function sendAll(native: Native, fd: number, data: Uint8Array, addresses: Uint8Array, lengths: Uint32Array, count: number): void {
+function sendAll(
+  native: Native,
+  fd: number,
+  data: Uint8Array,
+  addresses: Uint8Array,
+  lengths: Uint32Array,
+  count: number,
+): void {
   let from = 0;
   while (from < count) {
-    const sent = native.sendBatch(fd, data.subarray(from * SLOT), SLOT, lengths.subarray(from, count), addresses.subarray(from * ADDRESS_SLOT), ADDRESS_SLOT);
+    const sent = native.sendBatch(
+      fd,
+      data.subarray(from * SLOT),
+      SLOT,
+      lengths.subarray(from, count),
+      addresses.subarray(from * ADDRESS_SLOT),
+      ADDRESS_SLOT,
+    );
     from += sent > 0 ? sent : 1;
   }
 }

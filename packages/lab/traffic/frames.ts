@@ -35,7 +35,8 @@ export function writeNumber(view: DataView, at: number, number: number): void {
 
 /** The number of a payload that starts at `at`; undefined for anything else than a probe's. */
 export function readNumber(view: DataView, at: number, length: number): number | undefined {
-  if (length < PAYLOAD_LENGTH || at + PAYLOAD_LENGTH > view.byteLength || view.getUint32(at) !== MAGIC) return undefined;
+  if (length < PAYLOAD_LENGTH || at + PAYLOAD_LENGTH > view.byteLength || view.getUint32(at) !== MAGIC)
+    return undefined;
   return view.getUint32(at + PAYLOAD_NUMBER);
 }
 
@@ -50,7 +51,7 @@ export function udp4Probe(ends: Ends, source: Ipv4, target: Ipv4): Uint8Array {
   view.setUint16(0, 0x4500);
   view.setUint16(2, 28 + PAYLOAD_LENGTH);
   view.setUint16(6, 0x4000);
-  view.setUint16(8, 64 << 8 | 17);
+  view.setUint16(8, (64 << 8) | 17);
   ip.set(ipBytes(source), 12);
   ip.set(ipBytes(target), 16);
   view.setUint16(10, checksum([ip]));
@@ -61,7 +62,10 @@ export function udp4Probe(ends: Ends, source: Ipv4, target: Ipv4): Uint8Array {
 export function udp6Probe(ends: Ends, source: Ipv6, target: Ipv6): Uint8Array {
   const udp = udpHeader();
   const data = payload();
-  new DataView(udp.buffer).setUint16(6, checksum([pseudoHeader(source, target, udp.length + data.length, 17), udp, data]) || 0xffff);
+  new DataView(udp.buffer).setUint16(
+    6,
+    checksum([pseudoHeader(source, target, udp.length + data.length, 17), udp, data]) || 0xffff,
+  );
   return frame(ends, 0x86dd, [ipv6Header(source, target, udp.length + data.length, 17, 64), udp, data]);
 }
 
@@ -113,7 +117,11 @@ export function parseAnswer(bytes: Uint8Array, service: Uint8Array, service6: Ui
   if (type !== 0x86dd || bytes.length < 62 || !equal(bytes, 22, service6)) {
     return type === 0x86dd && bytes.length >= 78 ? advertisement(bytes, service6) : undefined;
   }
-  return bytes[20] === 17 ? udpAnswer("udp6", view, 54) : bytes.length >= 78 ? advertisement(bytes, service6) : undefined;
+  return bytes[20] === 17
+    ? udpAnswer("udp6", view, 54)
+    : bytes.length >= 78
+      ? advertisement(bytes, service6)
+      : undefined;
 }
 
 /** A neighbour advertisement may come from any address of the node: its target is what it speaks for. */
@@ -123,7 +131,8 @@ function advertisement(bytes: Uint8Array, service6: Uint8Array): ParsedAnswer | 
 }
 
 function udpAnswer(kind: "udp4" | "udp6", view: DataView, at: number): ParsedAnswer | undefined {
-  if (view.byteLength < at + 8 || view.getUint16(at) !== ECHO_PORT || view.getUint16(at + 2) !== WATCH_PORT) return undefined;
+  if (view.byteLength < at + 8 || view.getUint16(at) !== ECHO_PORT || view.getUint16(at + 2) !== WATCH_PORT)
+    return undefined;
   const number = readNumber(view, at + 8, view.byteLength - at - 8);
   return number === undefined ? undefined : { kind, number, answerer: view.getUint8(at + 8 + PAYLOAD_ANSWERER) };
 }
@@ -183,7 +192,8 @@ function pseudoHeader(source: Ipv6, target: Ipv6, length: number, next: number):
 /** RFC 1071; every part has an even length. */
 function checksum(parts: readonly Uint8Array[]): number {
   let sum = 0;
-  for (const part of parts) for (let i = 0; i < part.length; i += 2) sum += ((part[i] as number) << 8) | (part[i + 1] as number);
+  for (const part of parts)
+    for (let i = 0; i < part.length; i += 2) sum += ((part[i] as number) << 8) | (part[i + 1] as number);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
 }

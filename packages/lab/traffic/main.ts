@@ -3,7 +3,7 @@
  * Started by the supervisor; lives in the switch's namespace with sockets in all of them.
  */
 import { closeSync, openSync } from "node:fs";
-import { loadNative } from "../load-native.ts";
+import { native } from "@holdfast/linux/load.ts";
 import { measureOutage } from "../outage.ts";
 import { describeViolation } from "../overlap.ts";
 import type { Topology } from "../topology.ts";
@@ -20,7 +20,6 @@ const WAITERS_EVERY = 10;
 type Waiter = Extract<ToTraffic, { kind: "steady" }> & { readonly until: number };
 
 class Traffic {
-  readonly #native = loadNative();
   readonly #probe4: Probe;
   readonly #probe6: Probe;
   readonly #watcher: Watcher;
@@ -28,7 +27,6 @@ class Traffic {
   #number = 0;
 
   constructor(topology: Topology) {
-    const native = this.#native;
     const names = topology.nodes.map((node) => node.name);
     const { address, address6 } = topology.service;
     const home = openSync("/proc/self/ns/net", "r");
@@ -42,8 +40,13 @@ class Traffic {
         socket.must(native.setns(home, socket.CLONE_NEWNET), "return to the switch's namespace");
       }
     };
-    names.forEach((name, index) => inside(name, () => [address, address6].forEach((each) => openEcho(native, index, each))));
-    [this.#probe4, this.#probe6] = inside("client", () => [new Probe(native, names, address), new Probe(native, names, address6)] as const);
+    names.forEach((name, index) =>
+      inside(name, () => [address, address6].forEach((each) => openEcho(native, index, each))),
+    );
+    [this.#probe4, this.#probe6] = inside(
+      "client",
+      () => [new Probe(native, names, address), new Probe(native, names, address6)] as const,
+    );
     this.#watcher = new Watcher(native, topology);
     inside("watch", () => this.#watcher.openInjector(topology));
     this.#watcher.openCaptures(topology);
@@ -51,7 +54,6 @@ class Traffic {
   }
 
   start(): void {
-    const native = this.#native;
     const timer = socket.must(native.timerCreate(), "timerfd");
     socket.must(native.timerSet(timer, native.monotonic() + 1e6, 1e6), "set the timer");
     const handle = native.poll(timer, 1, () => {
@@ -66,7 +68,7 @@ class Traffic {
     this.#number = number;
     this.#probe4.receive();
     this.#probe6.receive();
-    const now_ms = this.#native.monotonic() / 1e6;
+    const now_ms = native.monotonic() / 1e6;
     this.#probe4.send(number, now_ms);
     this.#probe6.send(number, now_ms);
     this.#watcher.send(number);
@@ -81,7 +83,8 @@ class Traffic {
   #wake(): void {
     if (this.#waiters.length === 0) return;
     this.#waiters = this.#waiters.filter((waiter) => {
-      const steady = this.#steady(waiter) ?? (this.#number >= waiter.until ? { node: undefined, number: this.#number } : undefined);
+      const steady =
+        this.#steady(waiter) ?? (this.#number >= waiter.until ? { node: undefined, number: this.#number } : undefined);
       if (steady) tell({ kind: "reply", id: waiter.id, value: steady });
       return steady === undefined;
     });
@@ -90,7 +93,14 @@ class Traffic {
   #steady(waiter: Waiter): Steady | undefined {
     const four = this.#probe4.steadyOwner(waiter.for_ms);
     const six = this.#probe6.steadyOwner(waiter.for_ms);
-    if (!four || !six || four.node !== six.node || four.node === waiter.other || Math.min(four.from, six.from) < waiter.after) return undefined;
+    if (
+      !four ||
+      !six ||
+      four.node !== six.node ||
+      four.node === waiter.other ||
+      Math.min(four.from, six.from) < waiter.after
+    )
+      return undefined;
     return { node: four.node, number: this.#number };
   }
 
@@ -102,7 +112,11 @@ class Traffic {
         this.#waiters.push({ ...message, until: this.#number + message.timeout_ms });
         return;
       case "report":
-        return tell({ kind: "reply", id: message.id, value: this.#report(message.from, message.to) });
+        return tell({
+          kind: "reply",
+          id: message.id,
+          value: this.#report(message.from, message.to),
+        });
     }
   }
 
@@ -110,7 +124,9 @@ class Traffic {
     this.#probe4.receive();
     this.#probe6.receive();
     this.#capture();
-    const violations = this.#watcher.violations.filter((each) => Math.max(each.first.number, each.second.number) >= from);
+    const violations = this.#watcher.violations.filter(
+      (each) => Math.max(each.first.number, each.second.number) >= from,
+    );
     return {
       ipv4: measureOutage(this.#probe4.samples(from, to)),
       ipv6: measureOutage(this.#probe6.samples(from, to)),

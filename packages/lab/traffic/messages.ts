@@ -11,7 +11,14 @@ export type ToTraffic =
    * Answered as soon as one node answered all requests of `for_ms`, none of them older than number `after`, over both
    * IPv4 and IPv6; `other` names a node that must not be the one.
    */
-  | { readonly kind: "steady"; readonly id: number; readonly after: number; readonly for_ms: number; readonly other: string | undefined; readonly timeout_ms: number }
+  | {
+      readonly kind: "steady";
+      readonly id: number;
+      readonly after: number;
+      readonly for_ms: number;
+      readonly other: string | undefined;
+      readonly timeout_ms: number;
+    }
   | { readonly kind: "report"; readonly id: number; readonly from: number; readonly to: number };
 
 export type FromTraffic =

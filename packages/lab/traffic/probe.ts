@@ -32,7 +32,10 @@ export class Probe {
   constructor(native: Native, nodes: readonly string[], address: IpAddress) {
     this.#native = native;
     this.#nodes = nodes;
-    this.#fd = socket.must(native.socket(isIpv4(address) ? socket.AF_INET : socket.AF_INET6, socket.SOCK_DGRAM, 0), "probe socket");
+    this.#fd = socket.must(
+      native.socket(isIpv4(address) ? socket.AF_INET : socket.AF_INET6, socket.SOCK_DGRAM, 0),
+      "probe socket",
+    );
     this.#to = socket.socketAddress(address, ECHO_PORT);
   }
 
@@ -44,7 +47,8 @@ export class Probe {
   /** Sends request `number`; numbers passed over since the last one count as never sent. */
   send(number: number, now_ms: number): void {
     this.#first ??= number;
-    for (let skipped = Math.max(this.#last + 1, number - REMEMBERED); skipped < number; skipped++) this.#sent_ms[skipped & MASK] = Number.NaN;
+    for (let skipped = Math.max(this.#last + 1, number - REMEMBERED); skipped < number; skipped++)
+      this.#sent_ms[skipped & MASK] = Number.NaN;
     this.#sent_ms[number & MASK] = now_ms;
     this.#answeredBy[number & MASK] = NOBODY;
     this.#last = number;
@@ -64,7 +68,8 @@ export class Probe {
 
   #answer(at: number, length: number): void {
     const number = readNumber(this.#dataView, at, length);
-    if (number === undefined || length < PAYLOAD_LENGTH || number > this.#last || number <= this.#last - REMEMBERED) return;
+    if (number === undefined || length < PAYLOAD_LENGTH || number > this.#last || number <= this.#last - REMEMBERED)
+      return;
     const node = this.#data[at + PAYLOAD_ANSWERER] as number;
     const slot = number & MASK;
     if (node < this.#nodes.length && this.#answeredBy[slot] === NOBODY) this.#answeredBy[slot] = node;
@@ -75,7 +80,8 @@ export class Probe {
     const start = Math.max(from, this.#first ?? 0, this.#last - REMEMBERED + 1);
     for (let number = start; number <= Math.min(to, this.#last); number++) {
       const sent_ms = this.#sent_ms[number & MASK] as number;
-      if (!Number.isNaN(sent_ms)) yield { number, sent_ms, node: this.#nodes[this.#answeredBy[number & MASK] as number] };
+      if (!Number.isNaN(sent_ms))
+        yield { number, sent_ms, node: this.#nodes[this.#answeredBy[number & MASK] as number] };
     }
   }
 

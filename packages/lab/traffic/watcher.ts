@@ -13,7 +13,17 @@ import { OverlapDetector } from "../overlap.ts";
 import type { ProbeKind, Violation } from "../overlap.ts";
 import { LINKS, PROBE_SOURCES, port, probeSource, probeSource6 } from "../topology.ts";
 import type { Topology } from "../topology.ts";
-import { FRAME_SLOT, WATCH_PORT, arpProbe, ndpProbe, parseAnswer, payloadOffset, udp4Probe, udp6Probe, writeNumber } from "./frames.ts";
+import {
+  FRAME_SLOT,
+  WATCH_PORT,
+  arpProbe,
+  ndpProbe,
+  parseAnswer,
+  payloadOffset,
+  udp4Probe,
+  udp6Probe,
+  writeNumber,
+} from "./frames.ts";
 import * as socket from "./socket.ts";
 
 const BATCH = 64;
@@ -65,10 +75,16 @@ export class Watcher {
     const index = socket.must(native.interfaceIndex("eth0"), "watcher's adapter");
     socket.must(native.bind(fd, socket.packetAddress(index, 0)), "bind the watcher's packet socket");
     this.#injector = fd;
-    for (const [family, address] of [[socket.AF_INET, topology.watch.address], [socket.AF_INET6, topology.watch.address6]] as const) {
+    for (const [family, address] of [
+      [socket.AF_INET, topology.watch.address],
+      [socket.AF_INET6, topology.watch.address6],
+    ] as const) {
       // Somebody must own the port, or the kernel answers each UDP answer with port unreachable. It drops what it gets.
       const sink = socket.must(native.socket(family, socket.SOCK_DGRAM, 0), "watcher's sink");
-      socket.must(native.attachFilter(sink, socket.filterProgram([{ code: 0x06, value: 0 }])), "filter of the watcher's sink");
+      socket.must(
+        native.attachFilter(sink, socket.filterProgram([{ code: 0x06, value: 0 }])),
+        "filter of the watcher's sink",
+      );
       socket.must(native.bind(sink, socket.socketAddress(address, WATCH_PORT)), "bind the watcher's sink");
     }
   }
@@ -83,7 +99,10 @@ export class Watcher {
         const fd = socket.must(native.socket(socket.AF_PACKET, socket.SOCK_RAW, 0), `capture on ${name}`);
         socket.must(native.attachFilter(fd, filter), `filter on ${name}`);
         native.setsockopt(fd, socket.SOL_SOCKET, socket.SO_RCVBUF, socket.int32(1 << 20));
-        socket.must(native.setsockopt(fd, socket.SOL_SOCKET, socket.SO_TIMESTAMPNS, socket.int32(1)), `time stamps on ${name}`);
+        socket.must(
+          native.setsockopt(fd, socket.SOL_SOCKET, socket.SO_TIMESTAMPNS, socket.int32(1)),
+          `time stamps on ${name}`,
+        );
         const index = socket.must(native.interfaceIndex(name), name);
         socket.must(native.bind(fd, socket.packetAddress(index, socket.ETH_P_ALL)), `bind capture on ${name}`);
         return { node: node.name, port: name, fd };
@@ -123,11 +142,18 @@ export class Watcher {
     const number = "number" in parsed ? parsed.number : this.#numberOf(parsed.source - 128, time_ns);
     const counts = this.#answers[capture.node];
     if (counts) counts[parsed.kind]++;
-    return this.#detector.add({ node: capture.node, port: capture.port, kind: parsed.kind, number, time_ns, head: frame.slice(0, KEPT_HEAD) });
+    return this.#detector.add({
+      node: capture.node,
+      port: capture.port,
+      kind: parsed.kind,
+      number,
+      time_ns,
+      head: frame.slice(0, KEPT_HEAD),
+    });
   }
 
   #numberOf(sequence: number, time_ns: number): number {
-    let number = this.#last - (((this.#last - sequence) % PROBE_SOURCES) + PROBE_SOURCES) % PROBE_SOURCES;
+    let number = this.#last - ((((this.#last - sequence) % PROBE_SOURCES) + PROBE_SOURCES) % PROBE_SOURCES);
     while (number > this.#last - 1024 && (this.#sent_ns[number & 4095] as number) > time_ns) number -= PROBE_SOURCES;
     return number;
   }
@@ -160,7 +186,12 @@ function volley(topology: Topology, sequence: number): Volley {
     const offset = payloadOffset(kind);
     if (offset !== undefined) payloads.push(i * FRAME_SLOT + offset);
   });
-  return { data, view: new DataView(data.buffer), lengths: Uint32Array.from(frames, (each) => each.bytes.length), payloads };
+  return {
+    data,
+    view: new DataView(data.buffer),
+    lengths: Uint32Array.from(frames, (each) => each.bytes.length),
+    payloads,
+  };
 }
 
 /** Frames to one MAC that came in by the port: not those the switch sends out of it. */
