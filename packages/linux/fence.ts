@@ -216,7 +216,7 @@ export class Fence {
 
   #isSame(found: readonly FoundTable[]): boolean {
     const digest = rules.digestOf(this.#plan);
-    return found.length === TABLES.length && found.every((table) => Buffer.compare(table.digest, digest) === 0 && (table.flags & OWNED) === this.#tableFlags);
+    return found.length === TABLES.length && found.every((table) => Buffer.compare(table.digest, digest) === 0 && (table.flags & TABLE_PERSIST) === (this.#tableFlags & TABLE_PERSIST));
   }
 
   /** Reads which interfaces an earlier daemon covered, and disarms everything (F6). */
@@ -319,12 +319,12 @@ function ourTables(socket: RequestSocket, writer: MessageWriter): Result<FoundTa
   return success(tables.value.filter((found) => TABLES.some((ours) => ours.family === found.family && ours.name === found.name)));
 }
 
-/** Becomes the owner of tables whose owner has gone; one that lives refuses, frozen or not. */
+/** Becomes the owner of tables whose owner has gone (PERSIST alone is left of their flags); one that lives refuses, frozen or not. */
 function adopt(socket: RequestSocket, writer: MessageWriter, tables: readonly FoundTable[]): Result<void, string> {
-  const owned = tables.filter((table) => (table.flags & TABLE_OWNER) !== 0 && table.owner !== socket.port);
+  const owned = tables.filter((table) => (table.flags & OWNED) !== 0 && table.owner !== socket.port);
   if (owned.length === 0) return success(undefined);
   const batch = new Batch(writer);
-  for (const table of owned) batch.adoptTable(table, table.flags);
+  for (const table of owned) batch.adoptTable(table, OWNED);
   const errors = batch.commit(socket);
   const first = errors[0];
   if (first === undefined) return success(undefined);
