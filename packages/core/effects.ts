@@ -1,12 +1,13 @@
 /**
  * Everything the core can ask of the world, and everything the world can tell it, as data.
  *
- * Effects are performed in the order given, at once, by the engine. What an effect brings back is an input, taken
- * before any other: `arm` and `saveVotes` carry what may only follow them in `then`, which is dropped when they fail.
+ * Effects are performed in the order given, at once, by the engine. What an effect brings back is an input, queued in
+ * that order and taken before any other. So a failed `arm` or `saveVotes` is known before the `flush` behind it comes
+ * back, and what may only be sent after them is sent by that `flush` or not at all.
  */
 import type { Ballot, Holder } from "./ownership/lease/ballot.ts";
-import type { EventLevel, Heartbeat, OperatorAction, OutcomeCode } from "./wire/messages.ts";
-import type { BootId, GroupName, InterfaceName, LinkName, NodeName } from "./units/names.ts";
+import type { ClusterEvent, EventLevel, Heartbeat, OperatorAction, OutcomeCode } from "./wire/messages.ts";
+import type { GroupName, InterfaceName, LinkName, NodeName } from "./units/names.ts";
 import type { IpAddress } from "./units/ip.ts";
 import type { Mac } from "./units/mac.ts";
 
@@ -29,10 +30,12 @@ export interface Accepted {
 export type Effect =
   /** Send over the named links; the engine seals one datagram a link. */
   | { readonly kind: "send"; readonly to: NodeName; readonly links: readonly LinkName[]; readonly heartbeat: Heartbeat }
-  /** V2: write the group's record to tmpfs; `then` (the replies) only after it was written. Failure: input `saveFailed`. */
-  | { readonly kind: "saveVotes"; readonly group: GroupName; readonly record: VoterRecord; readonly then: readonly Effect[] }
-  /** F1: arm the number; `then` (whatever carries the number) only after the kernel took it. Failure: input `armFailed`. */
-  | { readonly kind: "arm"; readonly group: GroupName; readonly number: number; readonly then: readonly Effect[] }
+  /** V2: write the group's record to tmpfs, before the reply is sent. Failure: input `saveFailed`. */
+  | { readonly kind: "saveVotes"; readonly group: GroupName; readonly record: VoterRecord }
+  /** F1: arm the number, before anything that carries it is sent. Failure: input `armFailed`. */
+  | { readonly kind: "arm"; readonly group: GroupName; readonly number: number }
+  /** Bring the input `flush` once all effects before this one are done. */
+  | { readonly kind: "flush" }
   /** F2: extend the fence; brings `committed` or `commitRefused`. */
   | { readonly kind: "commit"; readonly group: GroupName; readonly number: number }
   /** F3: end the right to answer, the given armed numbers first; brings `closed` or `closeFailed`. */
@@ -48,22 +51,11 @@ export type Effect =
   | { readonly kind: "reply"; readonly request: number; readonly code: OutcomeCode; readonly text: string }
   /** Survives a restart: this node is drained, or no longer. */
   | { readonly kind: "saveDrained"; readonly reason: string | undefined }
-  /** Feed an input back in the same turn. */
-  | { readonly kind: "loopback"; readonly input: Input }
   /** All is released after `stop`: leave. */
   | { readonly kind: "exit" };
 
-/** An event as the core makes it; the engine adds the wall clock. */
-export interface LocalEvent {
-  readonly node: NodeName;
-  readonly boot: BootId;
-  readonly number: number;
-  readonly level: EventLevel;
-  readonly code: string;
-  readonly group: GroupName | undefined;
-  readonly text: string;
-  /** Set for events that came from another node by gossip. */
-  readonly wall_ms: number | undefined;
+/** An event of this node, or of another that came by gossip (then without phases). */
+export interface LocalEvent extends ClusterEvent {
   /** What happened when, on this node, for the flight recorder: phase name to milliseconds since detection. */
   readonly phases: Readonly<Record<string, number>> | undefined;
 }
@@ -97,7 +89,9 @@ export type Input =
   | { readonly kind: "request"; readonly request: number; readonly target: NodeName; readonly action: OperatorAction; readonly timeout_ms: number }
   /** Something this node cannot record or do, found outside the core. */
   | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: EventLevel }
-  /** A vote or answer of this node's own voter, after its record was saved. */
-  | { readonly kind: "ownAnswer"; readonly heartbeat: Pick<Heartbeat, "lease"> }
+  /** All effects before the `flush` were done, and failures among them were told. */
+  | { readonly kind: "flush" }
+  /** Wall clock minus monotonic clock in milliseconds, for the times people read; sent again when the wall clock is set. */
+  | { readonly kind: "wallClock"; readonly offset_ms: number }
   /** SIGTERM: hand over or release everything, then leave. */
   | { readonly kind: "stop" };

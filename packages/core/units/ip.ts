@@ -19,7 +19,7 @@ export function isIpv6(address: IpAddress): address is Ipv6 {
 export function parseIp(text: string): IpAddress | undefined {
   if (text.includes(":")) {
     const bytes = parseIpv6Bytes(text);
-    return bytes && (ipFromBytes(bytes) as Ipv6);
+    return bytes && ipFromBytes(bytes);
   }
   const parts = text.split(".");
   if (parts.length !== 4) return undefined;

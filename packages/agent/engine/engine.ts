@@ -1,0 +1,114 @@
+/**
+ * The engine's turn: inputs go to the core one at a time, its effects are performed in order, and what they bring back
+ * is taken before anything else. Everything here happens in one turn of the loop; nothing waits.
+ */
+import type { Effect, Input } from "@holdfast/core/effects.ts";
+import { nextDeadline, type NodeState, step } from "@holdfast/core/node.ts";
+import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
+import type { GroupName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { Instant } from "@holdfast/core/units/time.ts";
+import type { Result } from "@holdfast/core/units/result.ts";
+import { unreachable } from "@holdfast/core/units/unreachable.ts";
+
+/** What the engine performs effects with. Every one of these may fail; a failure is an input. */
+export interface Adapters {
+  /** The monotonic clock, read anew at every call (V1: after the datagram was received). */
+  readonly now: () => Instant;
+  readonly send: (to: NodeName, link: LinkName, heartbeat: Heartbeat) => void;
+  readonly arm: (group: GroupName, number: number) => Result<void, string>;
+  readonly commit: (group: GroupName, number: number) => Result<void, string>;
+  readonly close: (group: GroupName, armed: readonly number[]) => Result<void, string>;
+  readonly saveVotes: (effect: Extract<Effect, { kind: "saveVotes" }>) => Result<void, string>;
+  readonly placeAddresses: (group: GroupName, wanted: boolean) => Result<void, string>;
+  readonly announce: (group: GroupName, term: number) => void;
+  readonly stopAnnouncing: (group: GroupName) => void;
+  readonly record: (effect: Extract<Effect, { kind: "record" }>) => void;
+  readonly reply: (effect: Extract<Effect, { kind: "reply" }>) => void;
+  readonly saveDrained: (reason: string | undefined) => void;
+  readonly exit: () => void;
+  /** Wake the loop at this time for a `tick`. */
+  readonly wakeAt: (deadline: Instant) => void;
+}
+
+export class Engine {
+  readonly state: NodeState;
+  readonly #adapters: Adapters;
+  readonly #queue: Input[] = [];
+  #running = false;
+
+  constructor(state: NodeState, adapters: Adapters) {
+    this.state = state;
+    this.#adapters = adapters;
+  }
+
+  /** Take an input, and everything that follows from it. */
+  input(input: Input): void {
+    this.#queue.push(input);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        for (const effect of step(this.state, next, this.#adapters.now())) this.#perform(effect);
+      }
+    } finally {
+      this.#running = false;
+    }
+    this.#adapters.wakeAt(nextDeadline(this.state, this.#adapters.now()));
+  }
+
+  #perform(effect: Effect): void {
+    const adapters = this.#adapters;
+    switch (effect.kind) {
+      case "send":
+        for (const link of effect.links) adapters.send(effect.to, link, effect.heartbeat);
+        return;
+      case "saveVotes": {
+        const saved = adapters.saveVotes(effect);
+        if (!saved.ok) this.#queue.push({ kind: "saveFailed", group: effect.group, detail: saved.error });
+        return;
+      }
+      case "arm": {
+        const { group, number } = effect;
+        const armed = adapters.arm(group, number);
+        if (!armed.ok) this.#queue.push({ kind: "armFailed", group, number, detail: armed.error });
+        return;
+      }
+      case "commit": {
+        const { group, number } = effect;
+        const done = adapters.commit(group, number);
+        this.#queue.push(done.ok ? { kind: "committed", group, number } : { kind: "commitRefused", group, number, detail: done.error });
+        return;
+      }
+      case "close": {
+        const { group } = effect;
+        const done = adapters.close(group, effect.armed);
+        this.#queue.push(done.ok ? { kind: "closed", group } : { kind: "closeFailed", group, detail: done.error });
+        return;
+      }
+      case "placeAddresses": {
+        const { group } = effect;
+        const placed = adapters.placeAddresses(group, effect.wanted);
+        if (!placed.ok) this.#queue.push({ kind: "addressesFailed", group, detail: placed.error });
+        else if (effect.wanted) this.#queue.push({ kind: "addressesPlaced", group });
+        return;
+      }
+      case "flush":
+        this.#queue.push({ kind: "flush" });
+        return;
+      case "announce":
+        return adapters.announce(effect.group, effect.term);
+      case "stopAnnouncing":
+        return adapters.stopAnnouncing(effect.group);
+      case "record":
+        return adapters.record(effect);
+      case "reply":
+        return adapters.reply(effect);
+      case "saveDrained":
+        return adapters.saveDrained(effect.reason);
+      case "exit":
+        return adapters.exit();
+      default:
+        return unreachable(effect);
+    }
+  }
+}

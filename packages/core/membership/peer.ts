@@ -1,0 +1,126 @@
+/**
+ * One peer: which daemon of it we talk to, what it said last, whether it is alive.
+ *
+ * A boot of a peer is believed only after a message of it named our own boot: a recorded datagram from before our
+ * restart can not know that, so replaying it proves nothing and moves nothing.
+ */
+import { ageOf, excuse, forgetMessages, type Hearing, isHeard, newHearing } from "./hearing.ts";
+import type { NodeConfig } from "../cluster.ts";
+import type { GroupReport, Heartbeat, HeardReport, OperatorRequest } from "../wire/messages.ts";
+import type { BootId, GroupName, KernelId, LinkName } from "../units/names.ts";
+import { type Instant, type Milliseconds } from "../units/time.ts";
+
+const SENT_REMEMBERED = 64;
+const PROCESSED_REMEMBERED = 256;
+
+/** Mutable. */
+export interface Peer {
+  readonly config: NodeConfig;
+  readonly links: ReadonlyMap<LinkName, Hearing>;
+  /** The boot that has shown it knows ours. */
+  boot: BootId | undefined;
+  kernel: KernelId | undefined;
+  /** A boot that was heard and has not shown it yet. */
+  candidate: BootId | undefined;
+  candidateAnsweredAt: Instant | undefined;
+  alive: boolean;
+  aliveSince: Instant | undefined;
+  /** When it was last counted as dead; undefined: never. */
+  deaths: Instant[];
+  /** The last message that was regular, and when it came. */
+  last: Heartbeat | undefined;
+  lastAt: Instant | undefined;
+  readonly groups: Map<GroupName, GroupReport>;
+  heard: readonly HeardReport[];
+  /** What its operators ask of this node, as it said last. */
+  requests: readonly OperatorRequest[];
+  /** Our messages to this peer. */
+  messagesSent: number;
+  readonly sentAt: Float64Array;
+  /** Its messages that were processed: later copies on other links are not. */
+  readonly processed: Uint32Array;
+  /** Its events that we have, and ours that it has. */
+  eventsHad: number;
+  eventsSeen: number;
+}
+
+export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
+  return {
+    config,
+    links: new Map(links.map((link) => [link, newHearing()])),
+    boot: undefined,
+    kernel: undefined,
+    candidate: undefined,
+    candidateAnsweredAt: undefined,
+    alive: false,
+    aliveSince: undefined,
+    deaths: [],
+    last: undefined,
+    lastAt: undefined,
+    groups: new Map(),
+    heard: [],
+    requests: [],
+    messagesSent: 0,
+    sentAt: new Float64Array(SENT_REMEMBERED),
+    processed: new Uint32Array(PROCESSED_REMEMBERED),
+    eventsHad: 0,
+    eventsSeen: 0,
+  };
+}
+
+/** Another daemon of the same node: everything that belonged to the earlier one is forgotten. */
+export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
+  peer.boot = boot;
+  peer.kernel = kernel;
+  peer.candidate = undefined;
+  peer.groups.clear();
+  peer.heard = [];
+  peer.requests = [];
+  peer.processed.fill(0);
+  peer.eventsHad = 0;
+  peer.eventsSeen = 0;
+  for (const hearing of peer.links.values()) forgetMessages(hearing);
+}
+
+/** False for a copy of a message that was processed already. */
+export function firstCopy(peer: Peer, message: number): boolean {
+  const slot = message % PROCESSED_REMEMBERED;
+  const before = peer.processed[slot] ?? 0;
+  // A slot holds the latest number that fell on it: an older one is a very late copy.
+  if (before >= message) return false;
+  peer.processed[slot] = message;
+  return true;
+}
+
+export function nextMessage(peer: Peer, now: Instant): number {
+  peer.messagesSent += 1;
+  peer.sentAt[peer.messagesSent % SENT_REMEMBERED] = now;
+  return peer.messagesSent;
+}
+
+/** When a message of ours went out; undefined when that is too long ago. */
+export function whenSent(peer: Peer, message: number): number | undefined {
+  if (message > peer.messagesSent || message <= peer.messagesSent - SENT_REMEMBERED || message < 1) return undefined;
+  return peer.sentAt[message % SENT_REMEMBERED];
+}
+
+/** Alive = any link heard within `dead`. */
+export function isAlive(peer: Peer, dead: Milliseconds, now: Instant): boolean {
+  if (peer.boot === undefined) return false;
+  for (const hearing of peer.links.values()) if (isHeard(hearing, dead, now)) return true;
+  return false;
+}
+
+/** Age of the latest message on any link; undefined: never heard. */
+export function peerAge(peer: Peer, now: Instant): Milliseconds | undefined {
+  let age: Milliseconds | undefined;
+  for (const hearing of peer.links.values()) {
+    const linkAge = ageOf(hearing, now);
+    if (linkAge !== undefined && (age === undefined || linkAge < age)) age = linkAge;
+  }
+  return age;
+}
+
+export function excusePeer(peer: Peer, gap: Milliseconds): void {
+  for (const hearing of peer.links.values()) excuse(hearing, gap);
+}

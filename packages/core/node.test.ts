@@ -1,0 +1,336 @@
+/** The node as a whole, in virtual time: what design section 4 promises of failover, moves and restarts. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Cluster, Failback } from "./cluster.ts";
+import { VirtualCluster } from "./node/virtual-cluster.ts";
+import type { GroupName, InterfaceName, LinkName, NodeName } from "./units/names.ts";
+import type { IpAddress } from "./units/ip.ts";
+import { milliseconds } from "./units/time.ts";
+
+const web = "web" as GroupName;
+
+function cluster(names: readonly string[], failback: Failback = { kind: "manual" }, groups: readonly string[] = ["web"]): Cluster {
+  return {
+    name: "test",
+    generation: 1,
+    digest: "0000abcd",
+    timing: {
+      heartbeat: milliseconds(100),
+      dead: milliseconds(300),
+      window: milliseconds(48),
+      keep: milliseconds(236),
+      jiffy: milliseconds(4),
+    },
+    links: [
+      { name: "lan" as LinkName, port: 7400 },
+      { name: "priv" as LinkName, port: 7400 },
+    ],
+    nodes: names.map((name, i) => ({
+      name: name as NodeName,
+      role: "member",
+      links: { lan: `10.0.0.${i + 1}` as IpAddress, priv: `10.0.1.${i + 1}` as IpAddress },
+      interfaces: { service: "eth0" as InterfaceName },
+    })),
+    groups: groups.map((name, i) => ({
+      name: name as GroupName,
+      number: i + 1,
+      addresses: [{ address: `10.0.0.${100 + i}` as IpAddress, prefixLength: 24, interfaces: ["service"] }],
+      prefer: names as NodeName[],
+      failback,
+      settle: milliseconds(10_000),
+    })),
+    keys: "/nowhere",
+    seal: "encrypt",
+  };
+}
+
+function settled(seed: number, ...rest: Parameters<typeof cluster>): VirtualCluster {
+  const world = new VirtualCluster(cluster(...rest), seed);
+  world.startAll();
+  assert.notEqual(world.until(() => world.owner("web") !== undefined, 2000), undefined, "no owner after the start");
+  world.run(1000);
+  assert.equal(world.owner("web"), rest[0][0]);
+  return world;
+}
+
+const SEEDS = [1, 2, 3, 4, 5];
+
+/** The time from a fault of the owner to another node's first open fence. */
+function takeover(world: VirtualCluster, fault: (owner: string) => void): number {
+  const before = world.owner("web") ?? "";
+  fault(before);
+  const took = world.until(() => world.owner("web") !== undefined && world.owner("web") !== before, 5000);
+  assert.notEqual(took, undefined, "nobody took over");
+  assert.deepEqual(world.violations, []);
+  return took ?? Number.NaN;
+}
+
+test("a cluster that starts elects the first node of prefer", () => {
+  for (const seed of SEEDS) settled(seed, ["n1", "n2", "n3"]);
+});
+
+test("L3: after kill, freeze or isolation of the owner another takes over within T (1 + rho) + 2 r + ranks x step", () => {
+  for (const seed of SEEDS) {
+    for (const fault of ["kill", "stop", "isolate", "powerOff"] as const) {
+      const world = settled(seed, ["n1", "n2", "n3"]);
+      world.run(world.random() * 100);
+      assert.ok(takeover(world, (owner) => world[fault](owner)) <= 320);
+      assert.equal(world.owner("web"), "n2");
+    }
+  }
+});
+
+test("no fault, no move: a minute without faults keeps owner and fence", () => {
+  const world = settled(7, ["n1", "n2", "n3"]);
+  const events = world.node("n1").events.length;
+  for (let i = 0; i < 600; i++) {
+    world.run(100);
+    assert.equal(world.owner("web"), "n1");
+  }
+  assert.equal(world.node("n1").events.length, events);
+});
+
+test("30 % loss on both links: no move and no gap at 100/300", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    world.faults.loss = 0.3;
+    for (let i = 0; i < 3000; i++) {
+      world.run(10);
+      assert.equal(world.owner("web"), "n1", `seed ${seed} at ${world.now}`);
+    }
+  }
+});
+
+test("a healed partition costs nothing: the new owner keeps the group", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    takeover(world, (owner) => world.isolate(owner));
+    world.run(3000);
+    world.cut.clear();
+    for (let i = 0; i < 200; i++) {
+      world.run(10);
+      assert.equal(world.owner("web"), "n2");
+    }
+    assert.deepEqual(world.violations, []);
+  }
+});
+
+test("the owner announces again when a peer is heard again (issue: a healed network)", () => {
+  const world = settled(3, ["n1", "n2", "n3"]);
+  world.kill("n3");
+  world.run(1000);
+  const before = world.node("n1").announced.length;
+  world.start("n3");
+  world.run(1000);
+  assert.ok(world.node("n1").announced.length > before);
+});
+
+test("a minority never owns: two of three dead, the third lets go and does not take", () => {
+  const world = settled(4, ["n1", "n2", "n3"]);
+  world.kill("n2");
+  world.kill("n3");
+  world.run(2000);
+  assert.equal(world.owner("web"), undefined);
+  assert.ok(world.node("n1").events.some((event) => event.code === "group-lost"));
+});
+
+test("C7: a majority that comes back inside 2 T reopens the fence without a move", () => {
+  const world = settled(5, ["n1", "n2", "n3"]);
+  world.stop("n2");
+  world.stop("n3");
+  world.run(400);
+  assert.equal(world.owner("web"), undefined);
+  world.continue("n2");
+  world.continue("n3");
+  world.run(400);
+  assert.equal(world.owner("web"), "n1");
+  assert.ok(world.node("n1").events.some((event) => event.code === "group-regained"));
+});
+
+test("C10: a daemon killed and restarted inside K goes on without a gap", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    world.run(world.random() * 100);
+    world.kill("n1");
+    world.run(60);
+    world.start("n1");
+    for (let i = 0; i < 100; i++) {
+      assert.equal(world.owner("web"), "n1", `seed ${seed} at ${world.now}`);
+      world.run(10);
+    }
+    assert.deepEqual(world.violations, []);
+  }
+});
+
+test("V2: a cluster without voter records abstains for 5.1 s before anyone owns", () => {
+  const world = new VirtualCluster(cluster(["n1", "n2", "n3"]), 1);
+  for (const node of world.nodes.values()) node.records = undefined;
+  world.startAll();
+  const took = world.until(() => world.owner("web") !== undefined, 8000);
+  assert.ok(took !== undefined && took >= 5100 && took < 5600, `${took}`);
+});
+
+test("move: an operator's request on any node moves the group to the node asked for, within milliseconds", () => {
+  for (const seed of SEEDS) {
+    for (const asked of ["n1", "n2", "n3"]) {
+      const world = settled(seed, ["n1", "n2", "n3"]);
+      world.ask(asked, 1, "n1", { kind: "move", group: web, target: "n3" as NodeName });
+      let silent = 0;
+      const took = world.until(() => {
+        if (world.owner("web") === undefined && silent === 0) silent = world.now;
+        return world.isOpen("n3", "web");
+      }, 1000);
+      assert.notEqual(took, undefined);
+      assert.ok(world.now - silent < 10, `silent for ${world.now - silent} ms`);
+      world.run(500);
+      assert.equal(world.node(asked).replies[0]?.code, "done", JSON.stringify(world.node(asked).replies));
+      assert.equal(world.owner("web"), "n3");
+      assert.deepEqual(world.violations, []);
+      assert.equal(world.node("n1").addresses.size, 0);
+    }
+  }
+});
+
+test("a move to a node that is down, drained or unknown is refused and changes nothing", () => {
+  const world = settled(2, ["n1", "n2", "n3"]);
+  world.kill("n3");
+  world.run(1000);
+  world.ask("n2", 1, "n1", { kind: "move", group: web, target: "n3" as NodeName });
+  world.ask("n2", 2, "n1", { kind: "move", group: web, target: "n9" as NodeName });
+  world.run(1000);
+  assert.deepEqual(world.node("n2").replies.map((reply) => reply.code), ["refused", "refused"]);
+  assert.equal(world.owner("web"), "n1");
+});
+
+test("drain moves everything off and undrain moves nothing back", () => {
+  const world = settled(2, ["n1", "n2", "n3"], { kind: "manual" }, ["web", "db"]);
+  world.ask("n3", 1, "n1", { kind: "drain", node: "n1" as NodeName, reason: "kernel" });
+  world.run(1000);
+  assert.equal(world.node("n3").replies[0]?.code, "done");
+  assert.equal(world.owner("web"), "n2");
+  assert.equal(world.owner("db"), "n2");
+  world.ask("n3", 2, "n1", { kind: "undrain", node: "n1" as NodeName });
+  world.run(1000);
+  assert.equal(world.node("n3").replies[1]?.code, "done");
+  assert.equal(world.owner("web"), "n2");
+});
+
+test("drain is refused when a group would lose its last candidate", () => {
+  const world = settled(2, ["n1", "n2", "n3"]);
+  world.ask("n1", 1, "n2", { kind: "drain", node: "n2" as NodeName, reason: "" });
+  world.ask("n1", 2, "n3", { kind: "drain", node: "n3" as NodeName, reason: "" });
+  world.run(1000);
+  world.ask("n1", 3, "n1", { kind: "drain", node: "n1" as NodeName, reason: "" });
+  world.run(1000);
+  assert.deepEqual(world.node("n1").replies.map((reply) => reply.code), ["done", "done", "refused"]);
+  assert.equal(world.owner("web"), "n1");
+});
+
+test("stop hands everything over, then leaves", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    world.input("n1", { kind: "stop" });
+    assert.notEqual(world.until(() => world.node("n1").exited, 2000), undefined);
+    assert.equal(world.owner("web"), "n2");
+    assert.deepEqual(world.violations, []);
+  }
+});
+
+test("a lost interface moves the group while the other link still works", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    for (const other of ["n2", "n3"]) world.cut.add(`n1 ${other} lan`).add(`${other} n1 lan`);
+    world.input("n1", { kind: "interfaceChanged", interface: "eth0" as InterfaceName, up: false });
+    const took = world.until(() => world.isOpen("n2", "web"), 1000);
+    assert.ok(took !== undefined && took < 20, `${took}`);
+    assert.deepEqual(world.violations, []);
+  }
+});
+
+test("failback immediate: the returning preferred node gets the group back after settle; manual: it does not", () => {
+  for (const kind of ["immediate", "manual"] as const) {
+    const world = settled(3, ["n1", "n2", "n3"], { kind });
+    takeover(world, (owner) => world.kill(owner));
+    world.run(500);
+    world.start("n1");
+    world.run(25_000);
+    assert.equal(world.owner("web"), kind === "immediate" ? "n1" : "n2");
+    assert.deepEqual(world.violations, []);
+  }
+});
+
+test("failback after a delay: not before the delay", () => {
+  const world = settled(3, ["n1", "n2", "n3"], { kind: "after", delay: milliseconds(60_000) });
+  takeover(world, (owner) => world.kill(owner));
+  world.start("n1");
+  world.run(55_000);
+  assert.equal(world.owner("web"), "n2");
+  world.run(15_000);
+  assert.equal(world.owner("web"), "n1");
+});
+
+test("stall honesty: a woken daemon blames nobody and does not answer with an old right", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    takeover(world, (owner) => world.stop(owner));
+    world.run(2000);
+    const before = world.node("n1").events.length;
+    world.continue("n1");
+    world.run(1000);
+    const news = world.node("n1").events.slice(before).filter((event) => event.node === "n1").map((event) => event.code);
+    assert.ok(news.includes("stalled"), news.join(" "));
+    assert.ok(!news.includes("node-dead"), news.join(" "));
+    assert.equal(world.owner("web"), "n2");
+    assert.deepEqual(world.violations, []);
+  }
+});
+
+test("G4: a node that starts with another digest among agreeing peers neither votes nor owns, and says so", () => {
+  const world = settled(3, ["n1", "n2", "n3"]);
+  world.kill("n3");
+  const odd = new VirtualCluster({ ...world.cluster, digest: "ffffffff" }, 1);
+  Object.assign(world, { cluster: odd.cluster });
+  world.start("n3");
+  world.run(1000);
+  assert.ok(world.node("n3").events.some((event) => event.code === "config-differs" && event.text.includes("neither votes")));
+  world.kill("n2");
+  world.run(2000);
+  assert.equal(world.owner("web"), undefined);
+});
+
+test("invariant 1 in hostile worlds: two fences are never open, and after the faults every group has an owner", () => {
+  for (let seed = 100; seed < 160; seed++) {
+    const world = new VirtualCluster(cluster(["n1", "n2", "n3"], { kind: "manual" }, ["web", "db"]), seed);
+    world.startAll();
+    hostile(world);
+    assert.deepEqual(world.violations, [], `seed ${seed}`);
+    for (const node of world.nodes.values()) if (node.daemon === undefined) world.start(node.name);
+    const healed = world.until(() => world.owner("web") !== undefined && world.owner("db") !== undefined, 12_000);
+    assert.notEqual(healed, undefined, `seed ${seed}: no owner after the faults ended`);
+    assert.deepEqual(world.violations, [], `seed ${seed}`);
+  }
+});
+
+function hostile(world: VirtualCluster): void {
+  world.faults.loss = [0, 0.05, 0.2, 0.4][Math.floor(world.random() * 4)] ?? 0;
+  world.faults.duplicate = 0.1;
+  world.faults.slow = [0, 0.02, 0.1, 0.3][Math.floor(world.random() * 4)] ?? 0;
+  world.faults.slow_ms = 900;
+  world.freeze = { probability: [0, 0.0005, 0.002][Math.floor(world.random() * 3)] ?? 0, longest_ms: 900 };
+  const names = [...world.nodes.keys()];
+  for (let i = 0; i < 150; i++) {
+    world.run(world.random() * 400);
+    const name = names[Math.floor(world.random() * names.length)] ?? "n1";
+    const dice = world.random();
+    if (world.node(name).daemon === undefined) world.start(name);
+    else if (dice < 0.1) world.kill(name);
+    else if (dice < 0.15) world.powerOff(name);
+    else if (dice < 0.3) world.isolate(name);
+    else if (dice < 0.5) world.cut.clear();
+    else if (dice < 0.6) world.input(name, { kind: "stop" });
+    else if (dice < 0.8) world.ask(name, i, world.owner("web") ?? name, { kind: "move", group: web, target: undefined });
+  }
+  world.cut.clear();
+  world.faults.loss = world.faults.duplicate = world.faults.slow = world.freeze.probability = 0;
+  world.run(2000);
+}

@@ -1,0 +1,336 @@
+/**
+ * One node of the cluster: every decision it takes, without I/O, clock, randomness or waiting.
+ *
+ * `step` takes what happened and the time, changes the state it owns in place and returns what to do about it, in
+ * order. `nextDeadline` says when a `tick` is wanted; an early one does no harm. The lease is in ownership/lease, who
+ * hears whom in membership; this file and node/ alone join them.
+ */
+import { happened } from "./node/events.ts";
+import { ineligibility } from "./node/eligibility.ts";
+import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
+import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
+import { receive } from "./node/receiving.ts";
+import { expireRequests, settleDrain, takeRequest } from "./node/requests.ts";
+import { sendOutbox } from "./node/sending.ts";
+import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
+import { answerOffer, expireOffer, takeLeaseEntry } from "./node/voting.ts";
+import type { Effect, Input } from "./effects.ts";
+import { excusePeer, isAlive, peerAge } from "./membership/peer.ts";
+import { armFailed, beatEnded, beatHolding, closeFailed, committed, commitRefused, endHolding, forgetRequest } from "./ownership/lease/holder.ts";
+import { becomeIdle } from "./ownership/lease/state.ts";
+import { offerAfterCommit } from "./ownership/lease/hand-over.ts";
+import type { InterfaceName } from "./units/names.ts";
+import { after, between, earliest, type Instant, milliseconds } from "./units/time.ts";
+import { unreachable } from "./units/unreachable.ts";
+
+export { type Beginning, newNode, type NodeState } from "./node/state.ts";
+export { viewOf } from "./node/view.ts";
+
+/** Take one input at `now`. The effects are in the order in which they must be performed. */
+export function step(state: NodeState, input: Input, now: Instant): readonly Effect[] {
+  if (input.kind === "tick") noticeStall(state, now);
+  take(state, input, now);
+  if (state.outbox.length > 0 || state.beatDue !== undefined || state.later.length > 0) {
+    if (input.kind !== "flush" && state.effects.some(mustSucceedFirst)) state.effects.push({ kind: "flush" });
+    else flush(state, now);
+  }
+  const { effects } = state;
+  state.effects = [];
+  state.expectedBy = nextDeadline(state, now);
+  return effects;
+}
+
+/** When time alone will have something to do. */
+export function nextDeadline(state: NodeState, now: Instant): Instant {
+  let next = earliest(state.nextBeat, groupsDeadline(state, now), failbackDeadline(state, now));
+  if (state.abstaining) next = earliest(next, state.abstainUntil);
+  for (const pending of state.pending) next = earliest(next, pending.until);
+  for (const group of state.groups.values()) if (group.offer !== undefined) next = earliest(next, group.offer.until);
+  return next;
+}
+
+function mustSucceedFirst(effect: Effect): boolean {
+  return effect.kind === "arm" || effect.kind === "saveVotes";
+}
+
+/** Send what waits; what this node says to itself is taken at once, and may need another round. */
+function flush(state: NodeState, now: Instant): void {
+  const own = sendOutbox(state, now);
+  state.effects.push(...state.later);
+  state.later = [];
+  for (const entry of own) {
+    const group = state.groups.get(entry.group);
+    if (group !== undefined) takeLeaseEntry(state, group, state.self.name, undefined, entry, now);
+  }
+  if (state.outbox.length > 0 || state.later.length > 0) state.effects.push({ kind: "flush" });
+}
+
+function take(state: NodeState, input: Input, now: Instant): void {
+  switch (input.kind) {
+    case "tick":
+      return tick(state, now);
+    case "flush":
+      return;
+    case "heartbeat":
+      return receive(state, input.link, input.heartbeat, now);
+    case "wallClock":
+      state.wallOffset_ms = input.offset_ms;
+      return;
+    case "request":
+      return takeRequest(state, input, now);
+    case "rejected":
+      return rejected(state, input, now);
+    case "interfaceChanged":
+      return interfaceChanged(state, input.interface, input.up, now);
+    case "linkChanged":
+      return happened(state, now, {
+        code: input.up ? "link-up" : "link-down",
+        level: input.up ? "info" : "warning",
+        text: `link ${input.link} of ${state.self.name} ${input.up ? "works" : "does not work"}: ${input.detail}`,
+      });
+    case "trouble":
+      return happened(state, now, { code: input.code, level: input.level, text: input.text });
+    case "fenceReinstalled":
+      return fenceReinstalled(state, input.detail, now);
+    case "stop":
+      return stop(state, now);
+    default:
+      return takeForGroup(state, input, now);
+  }
+}
+
+type GroupInput = Extract<Input, { readonly group: unknown }>;
+
+function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
+  const group = state.groups.get(input.group);
+  if (group === undefined) return;
+  const { name } = group.config;
+  switch (input.kind) {
+    case "armFailed":
+      dropFromOutbox(state, group, ["propose", "nominate"]);
+      armFailed(group.lease, input.number);
+      return trouble(state, group, "fence-failed", `the fence took no request: ${input.detail}`, now);
+    case "saveFailed":
+      dropFromOutbox(state, group, ["promise", "grant", "released"]);
+      return trouble(state, group, "vote-not-saved", `this node's vote was not given: ${input.detail}`, now);
+    case "committed": {
+      const context = leaseContext(state, group, now);
+      committed(group.lease, context, input.number);
+      offerAfterCommit(group.lease, context);
+      return;
+    }
+    case "commitRefused":
+      return commitRefused(group.lease, input.number);
+    case "closed":
+      fenceClosed(state, group, now);
+      return tellEverybody(state);
+    case "closeFailed":
+      closeFailed(group.lease, leaseContext(state, group, now));
+      return trouble(state, group, "fence-failed", `the fence did not close when told, it ends by itself: ${input.detail}`, now);
+    case "addressesPlaced":
+      group.addressesPlaced = group.addressesWanted;
+      group.addressTrouble = undefined;
+      announce(state, group);
+      return answerOffer(state, group, now);
+    case "addressesFailed":
+      group.addressTrouble = input.detail;
+      trouble(state, group, "address-failed", `addresses not placed: ${input.detail}`, now);
+      return placeGroup(state, group, now);
+    case "addressRestored":
+      return happened(state, now, {
+        code: "address-restored",
+        level: "warning",
+        group: name,
+        text: `${input.address} was removed from ${input.interface} of ${state.self.name} by somebody else and put back`,
+      });
+    case "conflict":
+      return conflict(state, group, input, now);
+    default:
+      return unreachable(input);
+  }
+}
+
+function trouble(state: NodeState, group: Group, code: string, text: string, now: Instant): void {
+  happened(state, now, { code, level: "alarm", group: group.config.name, text: `${group.config.name} on ${state.self.name}: ${text}` });
+}
+
+function dropFromOutbox(state: NodeState, group: Group, kinds: readonly string[]): void {
+  state.outbox = state.outbox.filter(({ entry }) => entry.group !== group.config.name || !kinds.includes(entry.kind));
+}
+
+function tick(state: NodeState, now: Instant): void {
+  if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
+  watchPeers(state, now);
+  for (const group of state.groups.values()) {
+    tickLease(state, group, now);
+    expireOffer(state, group, now);
+  }
+  expireRequests(state, now);
+  if (now >= state.nextBeat) beat(state, now);
+  if (state.stopping) leaveWhenReleased(state, now);
+}
+
+/** The regular interval: every holder renews, every peer hears from us. */
+function beat(state: NodeState, now: Instant): void {
+  const { heartbeat } = state.cluster.timing;
+  const next = after(state.nextBeat, heartbeat);
+  state.nextBeat = next > now ? next : after(now, heartbeat);
+  state.beatDue = "regular";
+  const liveVoters = state.voters.filter((voter) => voter === state.self.name || state.peers.get(voter)?.alive === true);
+  for (const group of state.groups.values()) {
+    placeGroup(state, group, now);
+    followMove(state, group, now);
+    const context = leaseContext(state, group, now);
+    beatHolding(group.lease, context);
+    beatEnded(group.lease, context, liveVoters);
+  }
+  settleDrain(state);
+}
+
+/** Who died, and whether a majority of the voters is left. */
+function watchPeers(state: NodeState, now: Instant): void {
+  let alive = 1;
+  for (const peer of state.peers.values()) {
+    if (peer.alive && !isAlive(peer, state.cluster.timing.dead, now)) {
+      peer.alive = false;
+      peer.aliveSince = undefined;
+      peer.deaths.push(now);
+      if (peer.deaths.length > 16) peer.deaths.shift();
+      const { name } = peer.config;
+      const age = Math.round(peerAge(peer, now) ?? 0);
+      const said = peer.last?.stopping === true;
+      happened(state, now, {
+        code: said ? "node-stopped" : "node-dead",
+        level: said ? "info" : "alarm",
+        text: said ? `${name} has stopped` : `${name} is not heard on any link for ${age} ms`,
+      });
+      for (const group of state.groups.values()) {
+        if (group.owner !== name) continue;
+        group.owner = undefined;
+        group.ownerSince = undefined;
+      }
+    }
+    if (peer.alive) alive += 1;
+  }
+  const quorum = alive >= state.majority;
+  if (quorum === state.quorum) return;
+  state.quorum = quorum;
+  happened(state, now, {
+    code: quorum ? "quorum" : "no-quorum",
+    level: quorum ? "info" : "alarm",
+    text: `${state.self.name} hears ${alive} of ${state.voters.length} voters, itself included: ${quorum ? "a majority" : "no majority"}`,
+  });
+}
+
+const STALLS_TOLD_EVERY_MS = 1000;
+
+/** C12, design section 2: woken late, nothing outstanding counts, and the silence of the gap counts against nobody. */
+function noticeStall(state: NodeState, now: Instant): void {
+  const late = between(state.expectedBy, now);
+  const { heartbeat } = state.cluster.timing;
+  if (late <= heartbeat / 2) return;
+  const told = between(state.stalledUntil, now) < STALLS_TOLD_EVERY_MS;
+  state.stalledUntil = after(now, heartbeat);
+  for (const peer of state.peers.values()) excusePeer(peer, milliseconds(late));
+  for (const group of state.groups.values()) {
+    if (group.lease.state.role === "holding") forgetRequest(group.lease.state);
+  }
+  state.nextBeat = now;
+  if (told) return;
+  happened(state, now, {
+    code: "stalled",
+    level: "warning",
+    text: `the daemon on ${state.self.name} was not run for ${Math.round(late)} ms; leases are asked for anew`,
+  });
+}
+
+function rejected(state: NodeState, input: Extract<Input, { kind: "rejected" }>, now: Instant): void {
+  const key = `${input.link} ${input.reason} ${input.source}`;
+  const entry = state.rejected.get(key);
+  if (entry === undefined && state.rejected.size >= 256) return;
+  const count = (entry?.count ?? 0) + input.count;
+  const toldAt = entry?.toldAt;
+  const tell = toldAt === undefined || between(toldAt, now) >= 60_000;
+  const { link, reason, source } = input;
+  state.rejected.set(key, { link, reason, source, count, toldAt: tell ? now : toldAt });
+  if (!tell) return;
+  happened(state, now, {
+    code: "heartbeat-rejected",
+    level: reason === "replay" ? "warning" : "alarm",
+    text: `${input.count} heartbeats from ${source} on ${link} dropped by ${state.self.name}: ${reason}`,
+  });
+}
+
+function interfaceChanged(state: NodeState, name: InterfaceName, up: boolean, now: Instant): void {
+  if (state.interfacesDown.has(name) !== up) return;
+  if (up) state.interfacesDown.delete(name);
+  else state.interfacesDown.add(name);
+  happened(state, now, {
+    code: up ? "interface-up" : "interface-down",
+    level: up ? "info" : "alarm",
+    text: `interface ${name} of ${state.self.name} ${up ? "has a carrier again" : "has no carrier"}`,
+  });
+  for (const group of state.groups.values()) {
+    if (!group.interfaces.includes(name)) continue;
+    placeGroup(state, group, now);
+    // What was announced while the carrier was away reached nobody.
+    if (up && group.addressesPlaced) announce(state, group);
+  }
+  tellEverybody(state);
+}
+
+/** F7: it was put back closed; whoever holds asks for grants at once. */
+function fenceReinstalled(state: NodeState, detail: string, now: Instant): void {
+  for (const group of state.groups.values()) {
+    const { lease } = group;
+    if (lease.state.role !== "holding") continue;
+    lease.state.openUntil = now;
+    lease.state.lapsed = true;
+    forgetRequest(lease.state);
+  }
+  state.nextBeat = now;
+  happened(state, now, { code: "fence-reinstalled", level: "alarm", text: `the fence of ${state.self.name} had vanished and is back, closed: ${detail}` });
+}
+
+const CONFLICT_INTERVAL_MS = 1000;
+
+/** Somebody else announces our address: say again whose it is, at most once a second. */
+function conflict(state: NodeState, group: Group, input: Extract<Input, { kind: "conflict" }>, now: Instant): void {
+  if (group.announcedTerm === undefined) return;
+  if (group.conflictAt !== undefined && between(group.conflictAt, now) < CONFLICT_INTERVAL_MS) return;
+  group.conflictAt = now;
+  announce(state, group);
+  happened(state, now, {
+    code: "address-conflict",
+    level: "alarm",
+    group: group.config.name,
+    text: `${input.mac} announces ${input.address} on ${input.interface}; ${state.self.name} owns it and announced it again`,
+  });
+}
+
+/** SIGTERM: hand over what can be handed over, release the rest, leave when it is done. */
+function stop(state: NodeState, now: Instant): void {
+  if (state.stopping) return;
+  state.stopping = true;
+  happened(state, now, { code: "node-stopping", text: `${state.self.name} is stopping` });
+  for (const group of state.groups.values()) {
+    if (group.lease.state.role === "preparing") becomeIdle(group.lease, now);
+    if (group.lease.state.role === "holding" && group.lease.state.first) {
+      endHolding(group.lease, leaseContext(state, group, now), "released", now);
+    } else placeGroup(state, group, now);
+  }
+  tellEverybody(state);
+}
+
+function leaveWhenReleased(state: NodeState, now: Instant): void {
+  if (state.exited) return;
+  for (const group of state.groups.values()) {
+    if (group.lease.state.role !== "idle" || group.lease.releasing !== undefined || group.move !== undefined) return;
+    if (ineligibility(state, group) === "") return;
+  }
+  state.exited = true;
+  happened(state, now, { code: "node-stopped", text: `${state.self.name} has released everything and stops` });
+  tellEverybody(state);
+  state.later.push({ kind: "exit" });
+}
+

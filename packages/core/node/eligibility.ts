@@ -1,0 +1,73 @@
+/** Placement: who may own a group now, and in which order (requirement C1). */
+import type { Group, NodeState } from "./state.ts";
+import type { Ineligibility } from "../wire/messages.ts";
+import { isAlive } from "../membership/peer.ts";
+import type { NodeName } from "../units/names.ts";
+import { between, type Instant, type Milliseconds, milliseconds } from "../units/time.ts";
+
+/** Why this node would not own the group; "" when it would. */
+export function ineligibility(state: NodeState, group: Group): Ineligibility {
+  if (state.self.role === "witness") return "witness";
+  if (!group.config.prefer.includes(state.self.name)) return "not-preferred";
+  if (state.misconfigured) return "generation";
+  if (state.stopping) return "stopping";
+  if (state.drained !== undefined) return "drained";
+  if (group.interfaces.some((name) => state.interfacesDown.has(name))) return "interface-down";
+  if (group.addressTrouble !== undefined) return "address-failed";
+  return "";
+}
+
+/** Why a peer would not own it; "down" when it is not heard or has not said. */
+export function peerIneligibility(state: NodeState, group: Group, node: NodeName, now: Instant): Ineligibility | "down" {
+  const peer = state.peers.get(node);
+  if (peer === undefined || !isAlive(peer, state.cluster.timing.dead, now)) return "down";
+  if (peer.config.role === "witness") return "witness";
+  if (!group.config.prefer.includes(node)) return "not-preferred";
+  return peer.groups.get(group.config.name)?.ineligible ?? "down";
+}
+
+/** Eligible nodes other than this one, most wanted first. */
+export function standbys(state: NodeState, group: Group, now: Instant): readonly NodeName[] {
+  return group.config.prefer.filter(
+    (node) => node !== state.self.name && peerIneligibility(state, group, node, now) === "",
+  );
+}
+
+/** This node's place among the eligible, 0 is first; those before it that are dead or ineligible do not count. */
+export function ownRank(state: NodeState, group: Group, now: Instant): number {
+  let rank = 0;
+  for (const node of group.config.prefer) {
+    if (node === state.self.name) return rank;
+    if (peerIneligibility(state, group, node, now) === "") rank += 1;
+  }
+  return rank;
+}
+
+/** How far back deaths of a node count against it. */
+const FLAP_MEMORY_MS = 600_000;
+
+/** Failback waits longer for a node that keeps dying: settle, doubled by each death of the last ten minutes after the first. */
+export function flapPenalty(state: NodeState, group: Group, node: NodeName, now: Instant): Milliseconds {
+  const deaths = state.peers.get(node)?.deaths.filter((at) => between(at, now) < FLAP_MEMORY_MS).length ?? 0;
+  if (deaths < 2) return milliseconds(0);
+  return milliseconds(group.config.settle * 2 ** Math.min(deaths - 1, 10));
+}
+
+/**
+ * The node that should have the group instead of this owner, by `failback`; undefined when it should stay. With
+ * `at` when it is only a question of time.
+ */
+export function failbackTarget(
+  state: NodeState,
+  group: Group,
+  now: Instant,
+): { readonly node: NodeName; readonly at: Instant } | undefined {
+  const { failback, prefer, settle } = group.config;
+  if (failback.kind === "manual") return undefined;
+  const best = prefer[0] === state.self.name ? undefined : standbys(state, group, now)[0];
+  if (best === undefined || prefer.indexOf(best) > prefer.indexOf(state.self.name)) return undefined;
+  const since = state.peers.get(best)?.aliveSince ?? now;
+  const delay = failback.kind === "after" ? failback.delay : 0;
+  const at = Math.max(since + delay, since + flapPenalty(state, group, best, now), group.settledAt + settle);
+  return { node: best, at: at as Instant };
+}

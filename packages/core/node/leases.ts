@@ -1,0 +1,193 @@
+/** Joins each group's lease to the rest of the node: what it may know, and what hangs on its outcomes. */
+import { happened } from "./events.ts";
+import { ineligibility, ownRank } from "./eligibility.ts";
+import { continueMove } from "./moves.ts";
+import { type Group, type NodeState, tellEverybody } from "./state.ts";
+import { tickIdle, tickPreparing, preparingDeadline } from "../ownership/lease/candidate.ts";
+import { closed, holdingDeadline, tickClosing, tickHolding } from "../ownership/lease/holder.ts";
+import { tickHandOver } from "../ownership/lease/hand-over.ts";
+import type { EndCause, LeaseContext, LeaseOutcome } from "../ownership/lease/state.ts";
+import { leaseHolder } from "../ownership/lease/voter.ts";
+import { peerAge } from "../membership/peer.ts";
+import type { NodeName } from "../units/names.ts";
+import { between, earliest, instant, type Instant, NEVER } from "../units/time.ts";
+
+export function leaseContext(state: NodeState, group: Group, now: Instant): LeaseContext {
+  return {
+    now,
+    timing: state.cluster.timing,
+    voters: state.voters,
+    majority: state.majority,
+    holder: { node: state.self.name, kernel: state.kernel },
+    boot: state.boot,
+    counters: state.counters,
+    random: state.random,
+    eligible: ineligibility(state, group) === "",
+    rank: ownRank(state, group, now),
+    record: group.record,
+    say: (to, entry) => state.outbox.push({ to, entry }),
+    effect: (effect) => state.effects.push(effect),
+    tell: (outcome) => outcomeOf(state, group, outcome, now),
+  };
+}
+
+/** Everything about the group's lease that only waits for time. */
+export function tickLease(state: NodeState, group: Group, now: Instant): void {
+  const { lease } = group;
+  const context = leaseContext(state, group, now);
+  switch (lease.state.role) {
+    case "idle":
+      tickIdle(lease, context);
+      if ((lease.state.role as string) === "preparing") stood(state, group, now);
+      return;
+    case "preparing":
+      return tickPreparing(lease, context);
+    case "holding":
+      tickHolding(lease, context);
+      return tickHandOver(lease, context);
+    case "closing":
+      return tickClosing(lease, context);
+  }
+}
+
+export function leaseDeadline(state: NodeState, group: Group, now: Instant): Instant {
+  const current = group.lease.state;
+  switch (current.role) {
+    case "idle": {
+      if (ineligibility(state, group) !== "") return NEVER;
+      const heldByOther = leaseHolder(group.record, now) !== undefined;
+      const over = heldByOther ? instant(group.record.accepted?.expires ?? now) : now;
+      return instant(Math.max(current.notBefore, over));
+    }
+    case "preparing":
+      return preparingDeadline(current, leaseContext(state, group, now));
+    case "holding":
+      return holdingDeadline(current, leaseContext(state, group, now));
+    case "closing":
+      return current.certainAt ?? NEVER;
+  }
+}
+
+/** Why this node stood, in words that `why` prints. */
+function stood(state: NodeState, group: Group, now: Instant): void {
+  const before = group.record.accepted?.holder.node;
+  const peer = before === undefined ? undefined : state.peers.get(before);
+  group.marks = { lastHeardOfOwner: undefined, stoodAt: now, electedAt: undefined };
+  if (before === state.self.name) {
+    group.cause = `${before} held it before its daemon restarted`;
+  } else if (before === undefined || peer === undefined) {
+    group.cause = group.owner === undefined ? "nobody held it" : `${group.owner} released it`;
+  } else {
+    const age = peerAge(peer, now);
+    const heard = age === undefined ? "never heard" : `last heard ${Math.round(age)} ms ago`;
+    if (age !== undefined) group.marks.lastHeardOfOwner = instant(now - age);
+    group.cause = `the lease of ${before} was over without a renewal (${before} ${heard})`;
+  }
+}
+
+function outcomeOf(state: NodeState, group: Group, outcome: LeaseOutcome, now: Instant): void {
+  switch (outcome.kind) {
+    case "elected":
+      group.marks.electedAt = now;
+      wantAddresses(state, group, true);
+      return;
+    case "opened":
+      return opened(state, group, outcome.first, now);
+    case "lapsed":
+      group.announcedTerm = undefined;
+      state.effects.push({ kind: "stopAnnouncing", group: group.config.name });
+      return happened(state, now, {
+        code: "group-lost",
+        level: "alarm",
+        group: group.config.name,
+        text: `${group.config.name}: no majority renewed the lease in time, ${state.self.name} answers no more; still asking`,
+      });
+    case "ended":
+      return ended(state, group, outcome.why, outcome.successor, now);
+    case "handOverFailed":
+      group.move?.tried.add(outcome.successor);
+      return continueMove(state, group, outcome.why, now);
+  }
+}
+
+/** Desired state of the addresses; performed after the messages of the same turn have left. */
+export function wantAddresses(state: NodeState, group: Group, wanted: boolean): void {
+  group.addressesWanted = wanted;
+  if (!wanted) group.addressesPlaced = false;
+  state.later.push({ kind: "placeAddresses", group: group.config.name, wanted });
+}
+
+function opened(state: NodeState, group: Group, first: boolean, now: Instant): void {
+  const { lease, config, marks } = group;
+  if (lease.state.role !== "holding") return;
+  group.owner = state.self.name;
+  if (first) group.ownerSince = now;
+  group.announcedTerm = lease.state.ballot.round;
+  if (group.addressesPlaced) announce(state, group);
+  tellEverybody(state);
+  if (!first) {
+    happened(state, now, {
+      code: "group-regained",
+      group: config.name,
+      text: `${config.name}: a majority renewed the lease again, ${state.self.name} answers`,
+    });
+    return;
+  }
+  const detectedAt = marks.stoodAt ?? marks.electedAt ?? now;
+  const phases: Record<string, number> = {
+    detect: round(between(marks.lastHeardOfOwner ?? detectedAt, detectedAt)),
+    elect: round(between(detectedAt, marks.electedAt ?? now)),
+    claim: round(between(marks.electedAt ?? now, now)),
+  };
+  const voters = [...lease.state.grants].join(" ");
+  happened(state, now, {
+    code: "group-owned",
+    group: config.name,
+    text: `${config.name} is on ${state.self.name}, term ${lease.state.ballot.round}, votes ${voters}: ${group.cause}`,
+    phases,
+  });
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+/** The fence is open and the addresses are in place: tell the neighbours. */
+export function announce(state: NodeState, group: Group): void {
+  if (group.announcedTerm === undefined) return;
+  state.effects.push({ kind: "announce", group: group.config.name, term: group.announcedTerm });
+}
+
+function ended(state: NodeState, group: Group, why: EndCause, successor: NodeName | undefined, now: Instant): void {
+  const { name } = group.config;
+  const wasOpen = group.announcedTerm !== undefined;
+  group.announcedTerm = undefined;
+  state.effects.push({ kind: "stopAnnouncing", group: name });
+  wantAddresses(state, group, false);
+  if (group.owner === state.self.name) {
+    group.owner = undefined;
+    group.ownerSince = undefined;
+  }
+  if (why === "handed-over" && successor !== undefined) {
+    const cause = group.move?.cause ?? "a planned move";
+    if (group.move !== undefined) group.move = { ...group.move, handedTo: successor };
+    group.settledAt = now;
+    group.cause = `${state.self.name} handed it to ${successor}: ${cause}`;
+    happened(state, now, { code: "group-moved", group: name, text: `${name} handed to ${successor}: ${cause}` });
+  } else if (wasOpen || why === "no-majority") {
+    const reason = why === "no-majority" ? "no majority of the voters for too long" : (group.move?.cause ?? why);
+    group.cause = `${state.self.name} released it: ${reason}`;
+    happened(state, now, { code: "group-released", level: "warning", group: name, text: `${name} released by ${state.self.name}: ${reason}` });
+  }
+}
+
+/** The kernel confirmed a close: what was waiting for it goes out. */
+export function fenceClosed(state: NodeState, group: Group, now: Instant): void {
+  closed(group.lease, leaseContext(state, group, now));
+}
+
+export function groupsDeadline(state: NodeState, now: Instant): Instant {
+  let next = NEVER;
+  for (const group of state.groups.values()) next = earliest(next, leaseDeadline(state, group, now));
+  return next;
+}

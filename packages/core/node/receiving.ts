@@ -1,0 +1,154 @@
+/** Takes a heartbeat in: who it is from and whether that is proven, how it was heard, then everything it carries. */
+import { happened, takeEvents } from "./events.ts";
+import { followMove } from "./moves.ts";
+import { hearOutcomes, hearRequests } from "./requests.ts";
+import { sendExtra } from "./sending.ts";
+import type { Group, NodeState } from "./state.ts";
+import { takeLeaseEntry, unknownHolding } from "./voting.ts";
+import { advance, type Hearing, heard } from "../membership/hearing.ts";
+import { adoptBoot, firstCopy, type Peer, whenSent } from "../membership/peer.ts";
+import type { GroupReport, Heartbeat } from "../wire/messages.ts";
+import type { LinkName } from "../units/names.ts";
+import { between, type Instant } from "../units/time.ts";
+
+/** Messages may overtake each other by this many before they count as lost. */
+const REORDER = 2;
+
+export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, now: Instant): void {
+  const peer = state.peers.get(heartbeat.node);
+  const hearing = peer?.links.get(link);
+  if (peer === undefined || hearing === undefined) return stranger(state, link, heartbeat, now);
+  if (heartbeat.toBoot !== state.boot) return introduce(state, peer, heartbeat, now);
+  if (heartbeat.boot !== peer.boot) {
+    adoptBoot(peer, heartbeat.boot, heartbeat.kernel);
+    compareConfiguration(state, peer, heartbeat, now);
+  }
+  heard(hearing, heartbeat.message, !heartbeat.extra, state.cluster.timing.heartbeat, now);
+  takeEcho(peer, hearing, heartbeat, now);
+  becomeAlive(state, peer, now);
+  if (!firstCopy(peer, heartbeat.message)) return;
+  for (const other of peer.links.values()) {
+    if (other !== hearing) advance(other, heartbeat.message - REORDER);
+  }
+  peer.eventsSeen = Math.max(peer.eventsSeen, heartbeat.eventsSeen);
+  takeEvents(state, peer, heartbeat.events);
+  if (heartbeat.heard.length > 0 || heartbeat.groups.length > 0) takeReports(state, peer, heartbeat, now);
+  takeLease(state, peer, heartbeat, now);
+  hearOutcomes(state, heartbeat.outcomes);
+  hearRequests(state, heartbeat.requests, now);
+}
+
+/** Somebody with our key who is not in our configuration, or has our own name. */
+function stranger(state: NodeState, link: LinkName, heartbeat: Heartbeat, now: Instant): void {
+  const key = `${link} sender ${heartbeat.node}`;
+  const before = state.rejected.get(key);
+  if (before !== undefined) {
+    before.count += 1;
+    return;
+  }
+  const entry = { link, reason: "sender", source: heartbeat.node, count: 1, toldAt: now };
+  if (state.rejected.size < 256) state.rejected.set(key, entry);
+  const own = heartbeat.node === state.self.name;
+  const text = own
+    ? `another machine calls itself ${heartbeat.node} (boot ${heartbeat.boot}, heard on ${link})`
+    : `heartbeat from ${heartbeat.node} on ${link}, which is not in this node's configuration`;
+  happened(state, now, { code: "heartbeat-rejected", level: "alarm", text });
+}
+
+/** The sender does not know our boot yet: tell it, and believe nothing else of the message. */
+function introduce(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
+  const recently =
+    peer.candidateAnsweredAt !== undefined && between(peer.candidateAnsweredAt, now) < state.cluster.timing.heartbeat / 8;
+  if (recently && peer.candidate === heartbeat.boot) return;
+  if (peer.boot !== heartbeat.boot) peer.candidate = heartbeat.boot;
+  peer.candidateAnsweredAt = now;
+  sendExtra(state, peer, [], heartbeat.boot, now);
+}
+
+/** G4: a daemon that starts among others of another configuration neither votes nor stands. */
+function compareConfiguration(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
+  const { generation, digest } = state.cluster;
+  const older = heartbeat.generation > generation;
+  const differs = heartbeat.generation === generation && heartbeat.digest !== digest;
+  if (!older && !differs) return;
+  const justStarted = between(state.startedAt, now) < 10 * state.cluster.timing.dead;
+  if (justStarted && !ownsAnything(state)) state.misconfigured = true;
+  const what = older ? `generation ${heartbeat.generation}, here ${generation}` : `${heartbeat.digest}, here ${digest}`;
+  const consequence = state.misconfigured ? `; ${state.self.name} neither votes nor owns until they are the same` : "";
+  happened(state, now, {
+    code: "config-differs",
+    level: "alarm",
+    text: `${peer.config.name} runs another configuration (${what})${consequence}`,
+  });
+}
+
+function ownsAnything(state: NodeState): boolean {
+  for (const group of state.groups.values()) {
+    if (group.lease.state.role === "holding" && !group.lease.state.first) return true;
+  }
+  return false;
+}
+
+function takeEcho(peer: Peer, hearing: Hearing, heartbeat: Heartbeat, now: Instant): void {
+  if (heartbeat.echo === undefined) return;
+  const sent = whenSent(peer, heartbeat.echo.message);
+  if (sent === undefined) return;
+  const roundTrip = (now - sent) * 1000 - heartbeat.echo.held_us;
+  if (roundTrip >= 0) hearing.roundTrip_us = roundTrip;
+}
+
+function becomeAlive(state: NodeState, peer: Peer, now: Instant): void {
+  if (peer.alive) return;
+  peer.alive = true;
+  peer.aliveSince = now;
+  const again = peer.deaths.length > 0;
+  happened(state, now, { code: "node-alive", text: `${peer.config.name} is heard${again ? " again" : ""}` });
+  // A healed network may have learnt from others in the meantime.
+  for (const group of state.groups.values()) {
+    if (group.announcedTerm === undefined || !group.addressesPlaced) continue;
+    state.effects.push({ kind: "announce", group: group.config.name, term: group.announcedTerm });
+  }
+}
+
+function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
+  peer.last = heartbeat;
+  peer.lastAt = now;
+  peer.heard = heartbeat.heard;
+  peer.requests = heartbeat.requests;
+  if (state.misconfigured && heartbeat.generation === state.cluster.generation && heartbeat.digest === state.cluster.digest) {
+    state.misconfigured = [...state.peers.values()].some(
+      (other) => other.alive && other.last !== undefined && other.last.digest !== state.cluster.digest,
+    );
+  }
+  for (const report of heartbeat.groups) {
+    const group = state.groups.get(report.group);
+    if (group === undefined) continue;
+    peer.groups.set(report.group, report);
+    takeGroupReport(state, group, peer, report, now);
+  }
+}
+
+function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {
+  const { name } = peer.config;
+  if (report.fence === "open") {
+    if (group.owner !== name) {
+      group.owner = name;
+      group.ownerSince = now;
+    }
+  } else if (group.owner === name) {
+    group.owner = undefined;
+    group.ownerSince = undefined;
+  }
+  followMove(state, group, now);
+  if (report.owner === state.self.name && report.ballot !== undefined) unknownHolding(state, group, report.ballot, now);
+}
+
+function takeLease(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
+  if (heartbeat.lease.length === 0) return;
+  // V3: nothing of another configuration counts. The boot was checked before.
+  if (heartbeat.generation !== state.cluster.generation) return;
+  for (const entry of heartbeat.lease) {
+    const group = state.groups.get(entry.group);
+    if (group !== undefined) takeLeaseEntry(state, group, peer.config.name, heartbeat, entry, now);
+  }
+}

@@ -1,0 +1,144 @@
+/** Makes the heartbeats: the full ones of each interval, and the extra ones that carry answers at once (V8). */
+import { eventsFor } from "./events.ts";
+import { ineligibility } from "./eligibility.ts";
+import { outcomesFor, requestsFor } from "./requests.ts";
+import type { Group, NodeState } from "./state.ts";
+import { leaseHolder, leaseRemaining } from "../ownership/lease/voter.ts";
+import { ageOf, type Hearing, lossPermille } from "../membership/hearing.ts";
+import { nextMessage, type Peer } from "../membership/peer.ts";
+import type { FenceState, GroupReport, Heartbeat, HeardReport, LeaseEntry } from "../wire/messages.ts";
+import type { BootId, LinkName, NodeName } from "../units/names.ts";
+import { type Instant } from "../units/time.ts";
+
+const MAX_U16 = 65_535;
+
+/** Send what is in the outbox, and full heartbeats when they are due. Entries for this node itself are left to the caller. */
+export function sendOutbox(state: NodeState, now: Instant): readonly LeaseEntry[] {
+  const entries = new Map<NodeName, LeaseEntry[]>();
+  for (const { to, entry } of state.outbox) {
+    const list = entries.get(to);
+    if (list === undefined) entries.set(to, [entry]);
+    else list.push(entry);
+  }
+  state.outbox = [];
+  const full = state.beatDue;
+  state.beatDue = undefined;
+  const groups = full === undefined ? [] : groupReports(state, now);
+  const heard = full === undefined ? [] : heardReports(state, now);
+  for (const [name, peer] of state.peers) {
+    const lease = entries.get(name) ?? [];
+    if (full !== undefined) sendFull(state, peer, lease, groups, heard, full === "extra", now);
+    else if (lease.length > 0) sendExtra(state, peer, lease, peer.boot, now);
+  }
+  return entries.get(state.self.name) ?? [];
+}
+
+function sendFull(
+  state: NodeState,
+  peer: Peer,
+  lease: readonly LeaseEntry[],
+  groups: readonly GroupReport[],
+  heard: readonly HeardReport[],
+  extra: boolean,
+  now: Instant,
+): void {
+  const common: Heartbeat = {
+    ...head(state, peer, peer.boot ?? peer.candidate, extra, now),
+    heard,
+    groups,
+    lease,
+    events: eventsFor(state, peer),
+    requests: requestsFor(state, peer.config.name),
+    outcomes: outcomesFor(state, peer),
+  };
+  for (const [link, hearing] of peer.links) {
+    send(state, peer, [link], { ...common, echo: echoOf(hearing, now) });
+  }
+}
+
+/** An extra heartbeat with nothing but lease entries (or nothing at all: it makes this node's boot known). */
+export function sendExtra(
+  state: NodeState,
+  peer: Peer,
+  lease: readonly LeaseEntry[],
+  toBoot: BootId | undefined,
+  now: Instant,
+): void {
+  send(state, peer, [...peer.links.keys()], {
+    ...head(state, peer, toBoot, true, now),
+    heard: [],
+    groups: [],
+    lease,
+    events: [],
+    requests: [],
+    outcomes: [],
+  });
+}
+
+function send(state: NodeState, peer: Peer, links: readonly LinkName[], heartbeat: Heartbeat): void {
+  state.effects.push({ kind: "send", to: peer.config.name, links, heartbeat });
+}
+
+type Head = Omit<Heartbeat, "heard" | "groups" | "lease" | "events" | "requests" | "outcomes">;
+
+function head(state: NodeState, peer: Peer, toBoot: BootId | undefined, extra: boolean, now: Instant): Head {
+  return {
+    node: state.self.name,
+    boot: state.boot,
+    kernel: state.kernel,
+    generation: state.cluster.generation,
+    digest: state.cluster.digest,
+    toBoot,
+    message: nextMessage(peer, now),
+    extra,
+    drained: state.drained !== undefined,
+    stopping: state.stopping,
+    stalled: now < state.stalledUntil,
+    abstaining: state.abstaining,
+    eventsSeen: peer.eventsHad,
+    echo: undefined,
+  };
+}
+
+function echoOf(hearing: Hearing, now: Instant): Heartbeat["echo"] {
+  if (hearing.lastHeard === undefined || hearing.lastMessage === 0) return undefined;
+  return { message: hearing.lastMessage, held_us: Math.min(0xffff_ffff, Math.round((now - hearing.lastHeard) * 1000)) };
+}
+
+function heardReports(state: NodeState, now: Instant): readonly HeardReport[] {
+  const reports: HeardReport[] = [];
+  for (const peer of state.peers.values()) {
+    for (const [link, hearing] of peer.links) {
+      reports.push({
+        peer: peer.config.name,
+        link,
+        age_ms: Math.min(MAX_U16, Math.round(ageOf(hearing, now) ?? MAX_U16)),
+        loss_permille: lossPermille(hearing),
+        roundTrip_us: Math.round(hearing.roundTrip_us ?? 0),
+      });
+    }
+  }
+  return reports;
+}
+
+function groupReports(state: NodeState, now: Instant): readonly GroupReport[] {
+  const reports: GroupReport[] = [];
+  for (const group of state.groups.values()) {
+    const holder = leaseHolder(group.record, now);
+    reports.push({
+      group: group.config.name,
+      fence: ownFence(group, now),
+      ineligible: ineligibility(state, group),
+      owner: holder?.node,
+      ballot: holder === undefined ? undefined : group.record.accepted?.ballot,
+      remaining_ms: Math.min(MAX_U16, Math.ceil(leaseRemaining(group.record, now))),
+    });
+  }
+  return reports;
+}
+
+/** Open = a commit is younger than K. What the kernel does is certain; this is what the daemon knows of it. */
+export function ownFence(group: Group, now: Instant): FenceState {
+  const { state } = group.lease;
+  return state.role === "holding" && !state.first && now < state.openUntil ? "open" : "closed";
+}

@@ -1,0 +1,211 @@
+/** Everything one node knows and is about to do. `step` (../node.ts) owns it and changes it in place. */
+import type { Cluster, GroupConfig, NodeConfig } from "../cluster.ts";
+import type { Effect, VoterRecord } from "../effects.ts";
+import { sameHolder } from "../ownership/lease/ballot.ts";
+import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
+import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
+import { newPeer, type Peer } from "../membership/peer.ts";
+import { type RandomState, seededRandom } from "../random.ts";
+import type { ClusterEvent, LeaseEntry, OperatorOutcome, OperatorRequest } from "../wire/messages.ts";
+import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "../units/names.ts";
+import { after, type Instant } from "../units/time.ts";
+
+/** Mutable: one group on this node, beside its lease. */
+export interface Group {
+  readonly config: GroupConfig;
+  readonly lease: Lease;
+  record: VoterRecord;
+  /** Interfaces its addresses live on here; empty on a node that never owns it. */
+  readonly interfaces: readonly InterfaceName[];
+  addressesWanted: boolean;
+  addressesPlaced: boolean;
+  addressTrouble: string | undefined;
+  /** The fence is open under this term and announced. */
+  announcedTerm: number | undefined;
+  /** N1: an offer that waits for the addresses to be in place. */
+  offer: { readonly from: NodeName; readonly entry: Extract<LeaseEntry, { kind: "offer" }>; readonly until: Instant } | undefined;
+  /** An operator's or the placement's move that is under way. */
+  move: Move | undefined;
+  /** Who is known to own it, since when on our clock, and why. */
+  owner: NodeName | undefined;
+  ownerSince: Instant | undefined;
+  cause: string;
+  /** Marks for the flight recorder of the take-over under way. */
+  marks: { lastHeardOfOwner: Instant | undefined; stoodAt: Instant | undefined; electedAt: Instant | undefined };
+  /** When the cluster last moved it by its own choice. */
+  settledAt: Instant;
+  conflictAt: Instant | undefined;
+}
+
+export interface Move {
+  readonly target: NodeName | undefined;
+  readonly cause: string;
+  readonly startedAt: Instant;
+  readonly tried: Set<NodeName>;
+  readonly request: OperatorRequest | undefined;
+  /** The fence closed here; waiting to see the successor open. */
+  handedTo: NodeName | undefined;
+}
+
+/** A request of an operator that came in through this node and waits for its outcome. */
+export interface PendingRequest {
+  readonly local: number;
+  readonly request: OperatorRequest;
+  readonly until: Instant;
+}
+
+/** A request this node was asked to do, and what came of it. */
+export interface ServedRequest {
+  readonly request: OperatorRequest;
+  outcome: OperatorOutcome | undefined;
+  readonly until: Instant;
+}
+
+/** Mutable. */
+export interface NodeState {
+  readonly cluster: Cluster;
+  readonly self: NodeConfig;
+  readonly boot: BootId;
+  readonly kernel: KernelId;
+  readonly voters: readonly NodeName[];
+  readonly majority: number;
+  readonly peers: ReadonlyMap<NodeName, Peer>;
+  readonly groups: ReadonlyMap<GroupName, Group>;
+  readonly counters: Counters;
+  readonly random: RandomState;
+  readonly startedAt: Instant;
+  /** V2: this voter answers `abstaining` until then. */
+  readonly abstainUntil: Instant;
+  abstaining: boolean;
+  nextBeat: Instant;
+  /** The last turn of the loop's time, to notice a stall. */
+  expectedBy: Instant;
+  stalledUntil: Instant;
+  drained: string | undefined;
+  stopping: boolean;
+  exited: boolean;
+  /** Another configuration is in force among those heard (G4). */
+  misconfigured: boolean;
+  quorum: boolean;
+  readonly interfacesDown: Set<InterfaceName>;
+  /** Lease messages to send when the effects before them are done. */
+  outbox: { readonly to: NodeName; readonly entry: LeaseEntry }[];
+  /** Full heartbeats to all peers are due with the next flush: the regular ones, or extra ones between them. */
+  beatDue: "regular" | "extra" | undefined;
+  effects: Effect[];
+  /** Effects for after the messages of this turn have left. */
+  later: Effect[];
+  /** Own events, the last of them; numbers from 1. */
+  readonly events: ClusterEvent[];
+  eventNumber: number;
+  wallOffset_ms: number;
+  requestNumber: number;
+  readonly pending: PendingRequest[];
+  readonly served: ServedRequest[];
+  readonly rejected: Map<string, { readonly link: string; readonly reason: string; readonly source: string; count: number; toldAt: Instant }>;
+}
+
+/** What a daemon brings with it when it starts. */
+export interface Beginning {
+  readonly cluster: Cluster;
+  readonly node: NodeName;
+  readonly boot: BootId;
+  readonly kernel: KernelId;
+  readonly seed: number;
+  /** Voter records of this kernel that outlived the daemon before; undefined: none valid, so it abstains (V2). */
+  readonly records: ReadonlyMap<GroupName, VoterRecord> | undefined;
+  /** Groups whose fence is still open from the daemon before. */
+  readonly open: ReadonlySet<GroupName>;
+  readonly drained: string | undefined;
+  readonly interfacesDown: readonly InterfaceName[];
+  /** Wall clock minus monotonic clock, in milliseconds. */
+  readonly wallOffset_ms: number;
+}
+
+/** A of ownership.md V2: longer than any lease that can be configured (5 s), plus 2 %. */
+export const ABSTAIN_MS = 5100;
+
+export function newNode(beginning: Beginning, now: Instant): NodeState {
+  const { cluster } = beginning;
+  const self = cluster.nodes.find((node) => node.name === beginning.node);
+  if (self === undefined) throw new Error(`node ${beginning.node} is not in the configuration`);
+  const links = cluster.links.map((link) => link.name);
+  const others = cluster.nodes.filter((node) => node.name !== self.name);
+  const voters = cluster.nodes.map((node) => node.name);
+  const groups = cluster.groups.map((config): [GroupName, Group] => [config.name, newGroup(config, self, beginning, now)]);
+  let round = 0;
+  for (const [, group] of groups) round = Math.max(round, highestRound(group.record));
+  return {
+    cluster,
+    self,
+    boot: beginning.boot,
+    kernel: beginning.kernel,
+    voters,
+    majority: Math.floor(voters.length / 2) + 1,
+    peers: new Map(others.map((node) => [node.name, newPeer(node, links)])),
+    groups: new Map(groups),
+    counters: { round, number: 0 },
+    random: seededRandom(beginning.seed),
+    startedAt: now,
+    abstainUntil: beginning.records === undefined ? after(now, ABSTAIN_MS) : now,
+    abstaining: beginning.records === undefined,
+    nextBeat: now,
+    expectedBy: now,
+    stalledUntil: after(now, -3_600_000),
+    drained: beginning.drained,
+    stopping: false,
+    exited: false,
+    misconfigured: false,
+    quorum: voters.length === 1,
+    interfacesDown: new Set(beginning.interfacesDown),
+    outbox: [],
+    beatDue: undefined,
+    effects: [],
+    later: [],
+    events: [],
+    eventNumber: 0,
+    wallOffset_ms: beginning.wallOffset_ms,
+    requestNumber: 0,
+    pending: [],
+    served: [],
+    rejected: new Map(),
+  };
+}
+
+function newGroup(config: GroupConfig, self: NodeConfig, beginning: Beginning, now: Instant): Group {
+  const mayOwn = config.prefer.includes(self.name) && self.role === "member";
+  const interfaces = mayOwn ? [...new Set(config.addresses.map((address) => interfaceOf(self, address.interfaces[0])))] : [];
+  const open = beginning.open.has(config.name);
+  const record = beginning.records?.get(config.name) ?? EMPTY_RECORD;
+  const holder = leaseHolder(record, now);
+  const held = holder !== undefined && sameHolder(holder, { node: self.name, kernel: beginning.kernel });
+  return {
+    config,
+    // Whoever held it asks again at once (C10); the others first listen for those who come before them in prefer.
+    lease: newLease(config.name, held ? now : after(now, beginning.cluster.timing.dead)),
+    record,
+    interfaces,
+    // C10: the fence of the daemon before still answers; its addresses stay while the voters are asked again.
+    addressesWanted: open && mayOwn,
+    addressesPlaced: false,
+    addressTrouble: undefined,
+    announcedTerm: undefined,
+    offer: undefined,
+    move: undefined,
+    owner: undefined,
+    ownerSince: undefined,
+    cause: "nobody has owned it since this node started",
+    marks: { lastHeardOfOwner: undefined, stoodAt: undefined, electedAt: undefined },
+    settledAt: after(now, -config.settle),
+    conflictAt: undefined,
+  };
+}
+
+function interfaceOf(self: NodeConfig, wanted: string | undefined): InterfaceName {
+  return self.interfaces[wanted ?? ""] ?? ((wanted ?? "") as InterfaceName);
+}
+
+/** Something changed that the others should not have to wait for: full heartbeats leave with this turn. */
+export function tellEverybody(state: NodeState): void {
+  state.beatDue ??= "extra";
+}

@@ -1,0 +1,118 @@
+/** Makes the view of a node for people. */
+import { ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
+import { ownFence } from "./sending.ts";
+import type { Group, NodeState } from "./state.ts";
+import { ageOf, isHeard, lossPermille } from "../membership/hearing.ts";
+import { isAlive, type Peer, peerAge } from "../membership/peer.ts";
+import type { NodeConfig } from "../cluster.ts";
+import type { GroupView, LinkView, NodeView, PeerView } from "../view.ts";
+import type { NodeName } from "../units/names.ts";
+import { between, type Instant } from "../units/time.ts";
+
+export function viewOf(state: NodeState, now: Instant): NodeView {
+  const { cluster } = state;
+  const { heartbeat, dead, window, keep } = cluster.timing;
+  return {
+    cluster: cluster.name,
+    node: state.self.name,
+    generation: cluster.generation,
+    digest: cluster.digest,
+    quorum: state.quorum,
+    timing: { heartbeat, dead, window, keep },
+    nodes: cluster.nodes.map((node) => viewNode(state, node, now)),
+    groups: [...state.groups.values()].map((group) => viewGroup(state, group, now)),
+    rejected: [...state.rejected.values()].map(({ link, reason, source, count }) => ({ link, reason, source, count })),
+  };
+}
+
+function viewNode(state: NodeState, node: NodeConfig, now: Instant): PeerView {
+  const peer = state.peers.get(node.name);
+  return peer === undefined ? viewSelf(state, node) : viewPeer(state, peer, now);
+}
+
+function viewSelf(state: NodeState, node: NodeConfig): PeerView {
+  return {
+    name: node.name,
+    role: node.role,
+    self: true,
+    alive: true,
+    age_ms: 0,
+    drained: state.drained !== undefined,
+    drainReason: state.drained,
+    stopping: state.stopping,
+    stalled: false,
+    abstaining: state.abstaining,
+    digest: state.cluster.digest,
+    generation: state.cluster.generation,
+    heard: [],
+    reports: [],
+    reportsAge_ms: 0,
+    groups: [],
+  };
+}
+
+function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
+  const { last } = peer;
+  const heard = [...peer.links].map(([link, hearing]): LinkView => ({
+    link,
+    alive: isHeard(hearing, state.cluster.timing.dead, now),
+    age_ms: ageOf(hearing, now),
+    loss_permille: lossPermille(hearing),
+    roundTrip_us: hearing.roundTrip_us,
+    jitter_us: hearing.lastRegular === undefined ? undefined : Math.round(hearing.jitter_ms * 1000),
+  }));
+  return {
+    name: peer.config.name,
+    role: peer.config.role,
+    self: false,
+    alive: isAlive(peer, state.cluster.timing.dead, now),
+    age_ms: peerAge(peer, now),
+    drained: last?.drained ?? false,
+    drainReason: undefined,
+    stopping: last?.stopping ?? false,
+    stalled: last?.stalled ?? false,
+    abstaining: last?.abstaining ?? false,
+    digest: last?.digest,
+    generation: last?.generation,
+    heard,
+    reports: peer.heard,
+    reportsAge_ms: peer.lastAt === undefined ? undefined : between(peer.lastAt, now),
+    groups: [...peer.groups.values()],
+  };
+}
+
+function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
+  const { config } = group;
+  const mine = ownFence(group, now) === "open" ? [state.self.name] : [];
+  const claimed: NodeName[] = [...mine];
+  for (const [name, peer] of state.peers) {
+    if (isAlive(peer, state.cluster.timing.dead, now) && peer.groups.get(config.name)?.fence === "open") claimed.push(name);
+  }
+  const owner = claimed[0];
+  const candidates = config.prefer.map((node) => ({
+    node,
+    ineligible: node === state.self.name ? ineligibility(state, group) : peerIneligibility(state, group, node, now),
+  }));
+  const selfStandby = owner !== state.self.name && ineligibility(state, group) === "" ? [state.self.name] : [];
+  const ready = [...selfStandby, ...standbys(state, group, now).filter((node) => node !== owner)];
+  return {
+    name: config.name,
+    owner,
+    claimed,
+    term: termOf(state, group, owner),
+    since_ms: group.ownerSince === undefined || owner === undefined ? undefined : between(group.ownerSince, now),
+    addresses: config.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+    prefer: config.prefer,
+    standbys: ready.toSorted((a, b) => config.prefer.indexOf(a) - config.prefer.indexOf(b)),
+    fence: ownFence(group, now),
+    moving: group.move !== undefined,
+    candidates,
+    cause: group.cause,
+  };
+}
+
+function termOf(state: NodeState, group: Group, owner: NodeName | undefined): number {
+  if (group.record.accepted !== undefined && group.record.accepted.holder.node === owner) return group.record.accepted.ballot.round;
+  if (owner === undefined) return 0;
+  return state.peers.get(owner)?.groups.get(group.config.name)?.ballot?.round ?? 0;
+}

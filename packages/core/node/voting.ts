@@ -1,0 +1,178 @@
+/** One lease entry from a peer, or from this node itself: to its voter, its candidate, its holder. */
+import { leaseContext, wantAddresses } from "./leases.ts";
+import { ineligibility } from "./eligibility.ts";
+import type { Group, NodeState } from "./state.ts";
+import type { Ballot } from "../ownership/lease/ballot.ts";
+import { prepareRefused, promised } from "../ownership/lease/candidate.ts";
+import { granted, requestRefused } from "../ownership/lease/holder.ts";
+import { offerStands, ready, successorReady, takeUpNomination } from "../ownership/lease/hand-over.ts";
+import { compareBallots, sameBallot } from "../ownership/lease/ballot.ts";
+import { rankDelay } from "../ownership/lease/state.ts";
+import { nominate, prepare, propose, release, type Vote } from "../ownership/lease/voter.ts";
+import type { Heartbeat, LeaseEntry } from "../wire/messages.ts";
+import type { NodeName } from "../units/names.ts";
+import { after, type Instant, milliseconds } from "../units/time.ts";
+
+/** S2: no lease is longer; an offer of a longer one is not taken. */
+const LEASE_MAX_MS = 5000;
+
+export function takeLeaseEntry(
+  state: NodeState,
+  group: Group,
+  from: NodeName,
+  heartbeat: Pick<Heartbeat, "kernel"> | undefined,
+  entry: LeaseEntry,
+  now: Instant,
+): void {
+  state.counters.round = Math.max(state.counters.round, entry.ballot.round);
+  switch (entry.kind) {
+    case "prepare":
+    case "propose":
+    case "release":
+    case "nominate":
+      return toVoter(state, group, from, heartbeat, entry, now);
+    case "promise":
+    case "grant":
+    case "refuse":
+    case "released":
+      return fromVoter(state, group, from, entry, now);
+    case "offer":
+      return takeOffer(state, group, from, entry, now);
+    case "ready":
+      return successorReady(group.lease, leaseContext(state, group, now), from, entry);
+  }
+}
+
+type ToVoter = Extract<LeaseEntry, { kind: "prepare" | "propose" | "release" | "nominate" }>;
+type FromVoter = Extract<LeaseEntry, { kind: "promise" | "grant" | "refuse" | "released" }>;
+
+function toVoter(
+  state: NodeState,
+  group: Group,
+  from: NodeName,
+  heartbeat: Pick<Heartbeat, "kernel"> | undefined,
+  entry: ToVoter,
+  now: Instant,
+): void {
+  // A node asks for itself only: holder and message name the same node and kernel (a nomination names another).
+  if (entry.kind !== "nominate" && heartbeat !== undefined) {
+    if (entry.holder.node !== from || entry.holder.kernel !== heartbeat.kernel) return;
+  }
+  const refusal = state.misconfigured ? "generation" : now < state.abstainUntil ? "abstaining" : undefined;
+  if (refusal !== undefined && (entry.kind === "prepare" || entry.kind === "propose")) {
+    const remaining_ms = refusal === "abstaining" ? Math.ceil(state.abstainUntil - now) : 0;
+    const answer: LeaseEntry = {
+      kind: "refuse",
+      group: entry.group,
+      ballot: entry.ballot,
+      promised: entry.ballot,
+      owner: undefined,
+      remaining_ms,
+      reason: refusal,
+    };
+    state.outbox.push({ to: from, entry: answer });
+    return;
+  }
+  const before = group.record;
+  const vote = voteOn(state, group, entry, now);
+  if (vote.record !== before) {
+    group.record = vote.record;
+    state.effects.push({ kind: "saveVotes", group: group.config.name, record: vote.record });
+  }
+  if (vote.answer !== undefined) state.outbox.push({ to: from, entry: vote.answer });
+  giveWay(state, group, from, entry, before.accepted !== undefined && vote.record.accepted === undefined, vote, now);
+  if (entry.kind === "nominate" && from !== state.self.name) {
+    if (takeUpNomination(group.lease, leaseContext(state, group, now), entry)) {
+      group.cause = `${from} handed it over`;
+      group.marks = { lastHeardOfOwner: undefined, stoodAt: now, electedAt: now };
+      group.offer = undefined;
+    }
+  }
+}
+
+function voteOn(state: NodeState, group: Group, entry: ToVoter, now: Instant): Vote {
+  const { dead } = state.cluster.timing;
+  switch (entry.kind) {
+    case "prepare":
+      return prepare(group.record, entry, now);
+    case "propose":
+      if (entry.lease_ms > LEASE_MAX_MS) return { record: group.record, answer: undefined };
+      // G5: the longer of both.
+      return propose(group.record, entry, now, milliseconds(Math.max(entry.lease_ms, dead)));
+    case "release":
+      return release(group.record, entry);
+    case "nominate":
+      return nominate(group.record, entry, now, dead);
+  }
+}
+
+/** V5 and C3: a voter that promised lets that candidate go first; one whose lease was given back need not wait for its end. */
+function giveWay(state: NodeState, group: Group, from: NodeName, entry: ToVoter, cleared: boolean, vote: Vote, now: Instant): void {
+  const current = group.lease.state;
+  if (current.role !== "idle" || from === state.self.name) return;
+  const delay = rankDelay(leaseContext(state, group, now));
+  if (entry.kind === "prepare" && vote.answer?.kind === "promise") {
+    const until = after(now, state.cluster.timing.window / 2 + delay);
+    if (until > current.notBefore) current.notBefore = until;
+  } else if (entry.kind === "release" && cleared) {
+    current.notBefore = after(now, delay);
+    current.ranked = true;
+    if (group.owner === from) group.owner = undefined;
+    group.cause = `${from} released it`;
+  }
+}
+
+function fromVoter(state: NodeState, group: Group, from: NodeName, entry: FromVoter, now: Instant): void {
+  const { lease } = group;
+  const current = lease.state;
+  if (entry.kind === "refuse") state.counters.round = Math.max(state.counters.round, entry.promised.round);
+  if (entry.kind === "released") {
+    if (lease.releasing !== undefined && sameBallot(lease.releasing.entry.ballot, entry.ballot)) lease.releasing.confirmed.add(from);
+    return;
+  }
+  // C5: only answers to the ballot that is worked with now.
+  if (current.role !== "preparing" && current.role !== "holding") return;
+  if (compareBallots(current.ballot, entry.ballot) !== 0) return;
+  const context = leaseContext(state, group, now);
+  if (entry.kind === "promise") promised(lease, context, from);
+  else if (entry.kind === "grant") granted(lease, context, from, entry.number);
+  else if (current.role === "preparing") prepareRefused(lease, context, from, entry);
+  else requestRefused(lease, context, from, entry);
+}
+
+/** N1, the successor's side: the addresses first, then `ready`. */
+function takeOffer(state: NodeState, group: Group, from: NodeName, entry: Extract<LeaseEntry, { kind: "offer" }>, now: Instant): void {
+  const context = leaseContext(state, group, now);
+  if (!offerStands(group.lease, context, entry)) return;
+  if (group.addressesPlaced) return ready(group.lease, context, state.boot, from, entry.ballot);
+  const first = group.offer === undefined;
+  group.offer = { from, entry, until: after(now, state.cluster.timing.dead) };
+  if (first) wantAddresses(state, group, true);
+}
+
+/** The addresses are in place: an offer that waited for them is answered, if it still stands. */
+export function answerOffer(state: NodeState, group: Group, now: Instant): void {
+  const { offer } = group;
+  if (offer === undefined) return;
+  const context = leaseContext(state, group, now);
+  if (offerStands(group.lease, context, offer.entry)) ready(group.lease, context, state.boot, offer.from, offer.entry.ballot);
+}
+
+/** An offer that led to nothing: the addresses go again. */
+export function expireOffer(state: NodeState, group: Group, now: Instant): void {
+  if (group.offer === undefined || now < group.offer.until) return;
+  group.offer = undefined;
+  if (group.lease.state.role === "idle") wantAddresses(state, group, false);
+}
+
+/**
+ * C11: a voter holds a lease for us that we do not work with. From this boot it is old news; from an earlier one a node
+ * that may not own closes and gives exactly that ballot back (one that may own stands anyway, C10).
+ */
+export function unknownHolding(state: NodeState, group: Group, ballot: Ballot, now: Instant): void {
+  const { lease } = group;
+  if (lease.state.role !== "idle" || lease.releasing !== undefined || ballot.boot === state.boot) return;
+  if (ineligibility(state, group) === "") return;
+  lease.state = { role: "closing", ballot, next: { kind: "release", notBefore: now }, certainAt: undefined };
+  state.effects.push({ kind: "close", group: group.config.name, armed: [] });
+}

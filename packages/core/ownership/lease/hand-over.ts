@@ -1,0 +1,101 @@
+/** The planned move between two live nodes: offer, ready, nominate (ownership.md section 6, N1 to N5). */
+import { sameBallot, sameHolder } from "./ballot.ts";
+import { askForGrants, closeFence } from "./holder.ts";
+import { type Lease, type LeaseContext } from "./state.ts";
+import { isClosed, leaseHolder } from "./voter.ts";
+import type { LeaseEntry } from "../../wire/messages.ts";
+import type { BootId, NodeName } from "../../units/names.ts";
+import { after, NEVER } from "../../units/time.ts";
+
+/** How many nominations a node remembers having taken up (N3). */
+const ADOPTED_MAX = 16;
+
+/** The owner wants `successor` to take over. A fresh number goes out at once; the offer follows its commit (N1). */
+export function startHandOver(lease: Lease, context: LeaseContext, successor: NodeName): boolean {
+  const { state } = lease;
+  if (state.role !== "holding" || state.first || state.handOver !== undefined) return false;
+  const patience = Math.max(2 * context.timing.heartbeat, 100);
+  state.handOver = { successor, offered: false, until: after(context.now, patience) };
+  if (state.committed || state.number === 0) askForGrants(lease, context);
+  return true;
+}
+
+/** After each commit: the offer, or again the offer, for a datagram may be lost. */
+export function offerAfterCommit(lease: Lease, context: LeaseContext): void {
+  const { state } = lease;
+  if (state.role !== "holding" || state.handOver === undefined) return;
+  state.handOver.offered = true;
+  context.say(state.handOver.successor, { kind: "offer", group: lease.group, ballot: state.ballot });
+}
+
+export function tickHandOver(lease: Lease, context: LeaseContext): void {
+  const { state } = lease;
+  if (state.role !== "holding" || state.handOver === undefined || context.now < state.handOver.until) return;
+  const { successor, offered } = state.handOver;
+  state.handOver = undefined;
+  const why = offered ? `${successor} did not say that it is ready` : "no majority renewed the lease";
+  context.tell({ kind: "handOverFailed", successor, why });
+}
+
+/** The successor's side of N1: true when the offer is of the lease that the own voter holds right now. */
+export function offerStands(lease: Lease, context: LeaseContext, entry: Extract<LeaseEntry, { kind: "offer" }>): boolean {
+  const idle = lease.state.role === "idle" || lease.state.role === "preparing";
+  const current = leaseHolder(context.record, context.now) !== undefined;
+  return idle && context.eligible && current && sameBallot(context.record.accepted?.ballot, entry.ballot);
+}
+
+/** N2: still holding this ballot and open: close, then nominate, once. */
+export function successorReady(
+  lease: Lease,
+  context: LeaseContext,
+  from: NodeName,
+  entry: Extract<LeaseEntry, { kind: "ready" }>,
+): void {
+  const { state } = lease;
+  if (state.role !== "holding" || state.handOver === undefined) return;
+  const asked = state.handOver.offered && state.handOver.successor === from && entry.holder.node === from;
+  if (!asked || !sameBallot(entry.ballot, state.ballot) || context.now >= state.openUntil) return;
+  closeFence(lease, context, { kind: "nominate", successor: entry.holder, boot: entry.boot });
+  context.tell({ kind: "ended", why: "handed-over", successor: from });
+}
+
+/** N3: only the named boot takes a nomination up, once, and not while it holds something else. */
+export function takeUpNomination(
+  lease: Lease,
+  context: LeaseContext,
+  entry: Extract<LeaseEntry, { kind: "nominate" }>,
+): boolean {
+  const mine = sameHolder(context.holder, entry.holder) && entry.holderBoot === context.boot;
+  const free = lease.state.role === "idle" || lease.state.role === "preparing";
+  const key = `${entry.ballot.round}.${entry.ballot.node}.${entry.ballot.boot}`;
+  if (!mine || !free || !context.eligible || isClosed(context.record, entry.ballot) || lease.adopted.includes(key)) return false;
+  lease.adopted.push(key);
+  if (lease.adopted.length > ADOPTED_MAX) lease.adopted.shift();
+  lease.state = {
+    role: "holding",
+    ballot: entry.ballot,
+    number: 0,
+    grants: new Set(),
+    refusals: new Set(),
+    committed: false,
+    askedAt: context.now,
+    repeatAt: NEVER,
+    first: true,
+    tries: 0,
+    raises: 2,
+    hint: undefined,
+    majorityAt: context.now,
+    openUntil: context.now,
+    lapsed: false,
+    armed: [],
+    nomination: entry,
+    handOver: undefined,
+  };
+  askForGrants(lease, context);
+  context.tell({ kind: "elected" });
+  return true;
+}
+
+export function ready(lease: Lease, context: LeaseContext, boot: BootId, to: NodeName, ballot: Extract<LeaseEntry, { kind: "offer" }>["ballot"]): void {
+  context.say(to, { kind: "ready", group: lease.group, ballot, holder: context.holder, boot, mac: undefined });
+}
