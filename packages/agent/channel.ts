@@ -1,5 +1,5 @@
 /** What engine and control say to each other over their socket pair: one JSON object a line. Control is never trusted with an address. */
-import type { ClusterEvent, OperatorAction, OutcomeCode } from "@holdfast/core/wire/messages.ts";
+import type { ClusterEvent, EventLevel, OperatorAction, OutcomeCode } from "@holdfast/core/wire/messages.ts";
 import type { NodeView } from "@holdfast/core/view.ts";
 
 /** An event with what only the node itself knows: milliseconds from detection to each phase. */
@@ -29,5 +29,5 @@ export type ToEngine =
   | { readonly kind: "listening" }
   | { readonly kind: "view"; readonly id: number }
   | { readonly kind: "request"; readonly id: number; readonly target: string; readonly action: OperatorAction; readonly timeout_ms: number }
-  /** Control can not do its work (disk full, say): becomes an event every node sees. */
-  | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: "warning" | "alarm" };
+  /** Control can not do its work (disk full, say), or can again (info): becomes an event every node sees. */
+  | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: EventLevel };

@@ -3,8 +3,9 @@
  * HTTP/1.1 over the Unix socket; bodies are JSON, streams are NDJSON. Fields are added, never renamed, inside a version.
  *
  *   GET  /v1/status  /v1/links  /v1/history?group=G&limit=N  /v1/why/group/G  /v1/why/node/N
- *   GET  /v1/events?follow=1&since=N        NDJSON, one Event a line
+ *   GET  /v1/events?follow=1&since=N&last=N NDJSON, one Event a line; since: milliseconds since 1970
  *   POST /v1/move {group, target?}  /v1/drain {node, reason}  /v1/undrain {node}     -> Outcome
+ *        each with timeout_ms (default 10000); status 200 done, 409 refused, 502 failed, 504 timeout
  */
 export type Health = "ok" | "degraded" | "outage";
 
@@ -22,7 +23,12 @@ export interface Status {
   readonly config_differs: readonly string[];
   /** Milliseconds since the engine was heard from; more than the dead time: all below is stale. */
   readonly engine_age_ms: number;
-  readonly timing: { readonly heartbeat_ms: number; readonly dead_ms: number; readonly window_ms: number; readonly keep_ms: number };
+  readonly timing: {
+    readonly heartbeat_ms: number;
+    readonly dead_ms: number;
+    readonly window_ms: number;
+    readonly keep_ms: number;
+  };
   readonly nodes: readonly NodeStatus[];
   readonly groups: readonly GroupStatus[];
   /** Sentences for a person: what is wrong and the command that shows more. */
@@ -41,9 +47,16 @@ export interface NodeStatus {
   readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "unknown";
   /** Milliseconds since last heard; 0 for the answering node; null: never. */
   readonly age_ms: number | null;
-  readonly links: readonly { readonly name: string; readonly state: "ok" | "LOSS" | "DOWN"; readonly loss_percent: number }[];
+  readonly links: readonly {
+    readonly name: string;
+    readonly state: "ok" | "LOSS" | "DOWN";
+    readonly loss_percent: number;
+  }[];
   readonly drained: boolean;
   readonly drain_reason: string | null;
+  /** What keeps it from owning a group that prefers it, such as `interface-down`. */
+  readonly failing: readonly string[];
+  /** Empty when the answering node does not know it. */
   readonly version: string;
 }
 
@@ -63,7 +76,12 @@ export interface Links {
   readonly schema: "holdfast.links/1";
   readonly node: string;
   readonly rows: readonly LinkRow[];
-  readonly rejected: readonly { readonly link: string; readonly reason: string; readonly source: string; readonly count: number }[];
+  readonly rejected: readonly {
+    readonly link: string;
+    readonly reason: string;
+    readonly source: string;
+    readonly count: number;
+  }[];
 }
 
 /** `from` hears `to`'s heartbeats on `link`: one direction. */

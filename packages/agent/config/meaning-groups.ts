@@ -1,0 +1,191 @@
+/** Groups: from the file's shape to values, with the rules for addresses, interfaces and candidates. */
+import type { Failback, GroupAddress, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
+import { isName, type GroupName, type NodeName } from "@holdfast/core/units/names.ts";
+import { milliseconds } from "@holdfast/core/units/time.ts";
+import { parseVirtualAddress } from "./address-rules.ts";
+import { quoted } from "./config-error.ts";
+import type { Path } from "./document.ts";
+import { parseDuration } from "./duration.ts";
+import { isKernelName, reportInterfaceName } from "./meaning-nodes.ts";
+import type { AddressSource, InterfaceSource } from "./parsed-config.ts";
+import type { Report } from "./report.ts";
+import type { AddressShape, GroupShape, Shape } from "./shape.ts";
+import { suggestion } from "./suggest.ts";
+
+const MOST_GROUPS = 1000;
+const MOST_ADDRESSES = 4096;
+const DEFAULT_SETTLE = milliseconds(10_000);
+
+export interface Groups {
+  readonly groups: readonly GroupConfig[];
+  readonly addresses: readonly AddressSource[];
+  readonly interfaces: readonly InterfaceSource[];
+}
+
+export function readGroups(report: Report, shape: Shape, nodes: readonly NodeConfig[]): Groups {
+  const shapes = shape.groups ?? {};
+  const names = report.places.inFileOrder(["groups"], Object.keys(shapes));
+  if (names.length > MOST_GROUPS) {
+    const message = `${names.length} groups: at most ${MOST_GROUPS}`;
+    report.error("too-many", ["groups", names[MOST_GROUPS] ?? ""], "key", message, "put addresses that move together into one");
+    return { groups: [], addresses: [], interfaces: [] };
+  }
+  const reader = new GroupReader(report, nodes);
+  // A group's place in the fence must be the same on every node: the order of names is.
+  const numbers = new Map(names.toSorted(compareText).map((name, i) => [name, i + 1]));
+  const groups = names.map((name) => reader.read(name, shapes[name], numbers.get(name) ?? 0));
+  return { groups, addresses: reader.addresses, interfaces: reader.interfaces };
+}
+
+/** By code units, the same in every locale. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+class GroupReader {
+  readonly addresses: AddressSource[] = [];
+  readonly interfaces: InterfaceSource[] = [];
+  readonly #report: Report;
+  readonly #nodes: readonly NodeConfig[];
+  readonly #members: readonly NodeConfig[];
+  readonly #logical: ReadonlySet<string>;
+  readonly #owners = new Map<string, string>();
+  readonly #interfaceSeen = new Set<string>();
+
+  constructor(report: Report, nodes: readonly NodeConfig[]) {
+    this.#report = report;
+    this.#nodes = nodes;
+    this.#members = nodes.filter((node) => node.role === "member");
+    this.#logical = new Set(nodes.flatMap((node) => Object.keys(node.interfaces)));
+    for (const node of nodes) {
+      for (const [link, address] of Object.entries(node.links)) {
+        this.#owners.set(address, `the address of node ${node.name} on link ${link}`);
+      }
+    }
+  }
+
+  read(name: string, group: GroupShape | undefined, number: number): GroupConfig {
+    const path = ["groups", name];
+    const prefer = this.#prefer(path, group?.prefer);
+    const interfaces = this.#interfaces([...path, "interfaces"], group?.interfaces ?? []);
+    const addresses: GroupAddress[] = [];
+    (group?.addresses ?? []).forEach((address, i) => {
+      const read = this.#address(name, [...path, "addresses", i], address, interfaces);
+      if (read) addresses.push(read);
+    });
+    this.#checkCandidates(path, prefer, addresses);
+    return {
+      name: name as GroupName,
+      number,
+      addresses,
+      prefer,
+      failback: this.#failback([...path, "failback"], group?.failback),
+      settle:
+        group?.settle === undefined
+          ? DEFAULT_SETTLE
+          : parseDuration(this.#report, [...path, "settle"], group.settle),
+    };
+  }
+
+  #prefer(path: Path, prefer: readonly string[] | undefined): NodeName[] {
+    if (prefer === undefined) return this.#members.map((node) => node.name);
+    const names: NodeName[] = [];
+    prefer.forEach((name, i) => {
+      const at = [...path, "prefer", i];
+      const node = this.#nodes.find((each) => each.name === name);
+      if (!node) {
+        const hint = suggestion(name, this.#members.map((each) => each.name), "nodes");
+        this.#report.error("unknown-node", at, "value", `unknown node ${quoted(name)} in prefer`, hint);
+      } else if (node.role === "witness") {
+        this.#report.error("witness-preferred", at, "value", `${name} is a witness and never owns`, "remove it from prefer");
+      } else if (names.includes(node.name)) {
+        this.#report.error("duplicate-node", at, "value", `${name} is twice in prefer`, "remove one");
+      } else names.push(node.name);
+    });
+    return names;
+  }
+
+  #interfaces(path: Path, interfaces: readonly string[]): string[] {
+    const valid: string[] = [];
+    interfaces.forEach((name, i) => {
+      if (valid.includes(name)) {
+        this.#report.error("duplicate-interface", [...path, i], "value", `${quoted(name)} is twice here`, "remove one");
+      } else if (isName(name) || isKernelName(name)) {
+        valid.push(name);
+      } else reportInterfaceName(this.#report, [...path, i], name);
+    });
+    return valid;
+  }
+
+  #address(group: string, path: Path, shape: AddressShape, inherited: readonly string[]): GroupAddress | undefined {
+    const own = typeof shape === "string" ? { address: shape } : shape;
+    const at = typeof shape === "string" ? path : [...path, "address"];
+    const interfacePath = own.interfaces ? [...path, "interfaces"] : [...path.slice(0, 2), "interfaces"];
+    const interfaces = own.interfaces ? this.#interfaces(interfacePath, own.interfaces) : inherited;
+    const parsed = parseVirtualAddress(own.address);
+    if (!parsed.ok) {
+      this.#report.error(parsed.error.code, at, "value", parsed.error.message, parsed.error.hint);
+      return undefined;
+    }
+    const { address, prefixLength } = parsed.value;
+    const place = this.#report.place(at, "value");
+    const owner = this.#owners.get(address);
+    if (owner !== undefined) {
+      const hint = "an address belongs to one group, and to no node";
+      this.#report.error("duplicate-address", at, "value", `${address} is already ${owner}`, hint);
+    } else this.#owners.set(address, `in group ${group}, line ${place.line}`);
+    const [first] = interfaces;
+    if (first === undefined) {
+      if (!own.interfaces && inherited.length === 0) this.#noInterface(path, address, at);
+      return undefined;
+    }
+    if (this.addresses.length === MOST_ADDRESSES) {
+      this.#report.error("too-many", at, "value", `more than ${MOST_ADDRESSES} addresses`, "remove some");
+    }
+    const outsideNetworks = typeof shape !== "string" && shape.outside_networks === true;
+    this.addresses.push({ group: group as GroupName, address, outsideNetworks, place });
+    this.#recordInterface(first, [...interfacePath, 0]);
+    return { address, prefixLength, interfaces };
+  }
+
+  #noInterface(path: Path, address: string, at: Path): void {
+    const message = `no interface for ${address}: groups.${String(path[1])} names none`;
+    const example = this.#logical.values().next().value ?? "eth0";
+    this.#report.error("no-interface", at, "value", message, `add interfaces: [${example}] to the group`);
+  }
+
+  #recordInterface(name: string, path: Path): void {
+    if (this.#interfaceSeen.has(name)) return;
+    this.#interfaceSeen.add(name);
+    if (!this.#logical.has(name)) {
+      this.interfaces.push({ node: undefined, name, place: this.#report.place(path, "value") });
+      return;
+    }
+    for (const node of this.#nodes) {
+      if (!Object.hasOwn(node.interfaces, name)) continue;
+      const place = this.#report.place(["nodes", node.name, "interfaces", name], "value");
+      this.interfaces.push({ node: node.name, name, place });
+    }
+  }
+
+  /** A name that any node explains is a logical one: then every candidate must explain it. */
+  #checkCandidates(path: Path, prefer: readonly NodeName[], addresses: readonly GroupAddress[]): void {
+    const wanted = new Set(addresses.map((address) => address.interfaces[0] ?? ""));
+    for (const name of wanted) {
+      if (!this.#logical.has(name)) continue;
+      for (const candidate of prefer) {
+        const node = this.#nodes.find((each) => each.name === candidate);
+        if (!node || Object.hasOwn(node.interfaces, name)) continue;
+        const message = `node ${candidate} has no interface "${name}", which groups.${String(path[1])} needs`;
+        const hint = `add interfaces: { ${name}: ... } to the node, or leave it out of prefer`;
+        this.#report.error("missing-interface", ["nodes", candidate], "key", message, hint);
+      }
+    }
+  }
+
+  #failback(path: Path, text: string | undefined): Failback {
+    if (text === undefined || text === "manual") return { kind: "manual" };
+    if (text === "immediate") return { kind: "immediate" };
+    return { kind: "after", delay: parseDuration(this.#report, path, text.replace(/^after +/, "")) };
+  }
+}

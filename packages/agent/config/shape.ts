@@ -1,0 +1,142 @@
+/**
+ * The shape of holdfast.yaml: the one definition that the parser checks a file against and the JSON Schema is made from.
+ * What a value means (addresses, references between parts) is in meaning.ts.
+ *
+ * Error texts have two lines: what is wrong, then what to do.
+ */
+import { z } from "zod";
+
+/** The form of units/names.ts, spelt out for the JSON Schema. */
+export const NAME_PATTERN = /^[a-z0-9][a-z0-9-]{0,31}$/;
+export const DURATION_PATTERN = /^\d{1,9}(\.\d{1,3})?(ms|s|m|h)$/;
+export const FAILBACK_PATTERN = /^(manual|immediate|after +\d{1,9}(\.\d{1,3})?(ms|s|m|h))$/;
+
+interface Issue {
+  readonly code?: string | undefined;
+  readonly input?: unknown;
+}
+
+const nameWords = "use 1 to 32 of a-z, 0-9 and -, starting with a letter or digit";
+
+function name(kind: string) {
+  return z.string().regex(NAME_PATTERN, { error: `not a name for a ${kind}\n${nameWords}` });
+}
+
+function durationWords({ input }: Issue): string | undefined {
+  if (typeof input === "number") return `${input} has no unit\nwrite ${input}ms, ${input}s, ${input}m or ${input}h`;
+  if (typeof input !== "string") return undefined;
+  if (/^\d+(\.\d+)?$/.test(input)) return `${input} has no unit\nwrite ${input}ms, ${input}s, ${input}m or ${input}h`;
+  return "not a duration\nwrite a number and ms, s, m or h: 100ms";
+}
+
+function duration(description: string) {
+  return z
+    .string({ error: durationWords })
+    .regex(DURATION_PATTERN, { error: durationWords })
+    .meta({ description, examples: ["100ms"] });
+}
+
+function failbackWords({ input }: Issue): string | undefined {
+  if (input === undefined || input === null) return undefined;
+  return "not a kind of failback\nwrite manual, immediate or after 5m";
+}
+
+const address = z.union(
+  [
+    z.string(),
+    z.strictObject({
+      address: z.string().meta({ description: "Address and prefix length: 10.0.0.100/24" }),
+      interfaces: z.array(z.string()).min(1).optional(),
+      outside_networks: z
+        .literal(true)
+        .optional()
+        .meta({ description: "The address may lie outside all networks of its interface" }),
+    }),
+  ],
+  { error: "neither an address nor a map with one\nwrite 10.0.0.100/24 or { address: 10.0.0.100/24 }" },
+);
+
+const cluster = z.strictObject({
+  name: name("cluster"),
+  quorum: z.literal("majority").optional(),
+  keys: z.string().optional().meta({ description: "Path of the key file; /etc/holdfast/keys when absent" }),
+  seal: z.enum(["encrypt", "authenticate-only"]).optional(),
+});
+
+const timing = z.strictObject({
+  heartbeat: duration("Interval of heartbeats and renewals, 10ms to 1s; 100ms when absent").optional(),
+  dead: duration("The voters' lease: silence that counts as death, at most 5s; 300ms when absent").optional(),
+});
+
+const link = z.strictObject({
+  port: z
+    .int()
+    .min(1)
+    .max(65535)
+    .meta({ description: "UDP port of the heartbeats" }),
+});
+
+const node = z
+  .object({
+    role: z.literal("witness").optional().meta({ description: "A witness votes and never owns" }),
+    interfaces: z
+      .record(name("interface"), z.string())
+      .optional()
+      .meta({ description: "Logical interface names to this node's own" }),
+  })
+  .catchall(z.string())
+  .meta({ description: "The node's address on each link, by the link's name" });
+
+const group = z.strictObject({
+  ownership: z.literal("lease").optional(),
+  interfaces: z.array(z.string()).min(1).optional(),
+  addresses: z.array(address).min(1),
+  prefer: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .meta({ description: "Who may own it, most wanted first; every node but witnesses when absent" }),
+  failback: z
+    .string({ error: failbackWords })
+    .regex(FAILBACK_PATTERN, { error: failbackWords })
+    .optional(),
+  settle: duration("Least time between two moves by the cluster's own choice; 10s when absent").optional(),
+  on_quorum_loss: z.literal("release").optional(),
+  steering: z.array(z.literal("neighbours")).min(1).max(1).optional(),
+});
+
+export const shape = z.strictObject({
+  version: z.literal(1),
+  generation: z.int().min(1).max(4294967295).optional().meta({
+    description: "Raised with every change of voters or timing; 1 when absent",
+  }),
+  cluster,
+  timing: timing.optional(),
+  links: z.record(name("link"), link),
+  nodes: z.record(name("node"), node),
+  groups: z.record(name("group"), group).optional(),
+});
+
+export type Shape = z.infer<typeof shape>;
+export type NodeShape = z.infer<typeof node>;
+export type GroupShape = z.infer<typeof group>;
+export type AddressShape = z.infer<typeof address>;
+
+/** The JSON Schema (draft 2020-12) of holdfast.yaml, for editors. */
+export function jsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(shape, { io: "input" }), title: "holdfast.yaml" };
+}
+
+/** The keys of the map at a place in the file, for suggestions; undefined where an operator names the keys. */
+export function knownKeys(path: readonly (string | number)[]): readonly string[] | undefined {
+  const [top, , inner, , deep] = path;
+  if (path.length === 0) return Object.keys(shape.shape);
+  if (path.length === 1 && top === "cluster") return Object.keys(cluster.shape);
+  if (path.length === 1 && top === "timing") return Object.keys(timing.shape);
+  if (path.length === 2 && top === "links") return Object.keys(link.shape);
+  if (path.length === 2 && top === "groups") return Object.keys(group.shape);
+  if (path.length === 4 && top === "groups" && inner === "addresses" && deep === undefined) {
+    return ["address", "interfaces", "outside_networks"];
+  }
+  return undefined;
+}

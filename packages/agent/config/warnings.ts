@@ -1,0 +1,95 @@
+/** What is valid and yet risky in a configuration, in sentences for an operator. */
+import type { Cluster, GroupConfig } from "@holdfast/core/cluster.ts";
+import { lossesTolerated, sendsInWindow } from "@holdfast/core/ownership/lease/timing.ts";
+import { isLoopback } from "./address-rules.ts";
+import type { ParsedConfig } from "./parsed-config.ts";
+import { nearest } from "./suggest.ts";
+
+export interface ConfigWarning {
+  /** Stable, kebab-case. */
+  readonly code: string;
+  readonly text: string;
+}
+
+export function configWarnings(config: ParsedConfig): ConfigWarning[] {
+  const { cluster } = config;
+  return [
+    ...voterWarnings(cluster),
+    ...linkWarnings(cluster),
+    ...timingWarnings(cluster),
+    ...interfaceWarnings(config),
+    ...cluster.groups.flatMap(groupWarnings),
+    ...(cluster.groups.length === 0 ? [{ code: "no-groups", text: "no groups: nothing is kept alive" }] : []),
+  ];
+}
+
+function voterWarnings(cluster: Cluster): ConfigWarning[] {
+  const voters = cluster.nodes.length;
+  if (voters === 1) {
+    return [{ code: "one-voter", text: "one node: nobody takes over when it dies" }];
+  }
+  if (voters === 2) {
+    const text = "2 voters: when either node is down nobody may own; add a witness (role: witness)";
+    return [{ code: "even-voters", text }];
+  }
+  if (voters % 2 === 1) return [];
+  const text = `${voters} voters: no more may be lost than with ${voters - 1}; add or remove a witness`;
+  return [{ code: "even-voters", text }];
+}
+
+function linkWarnings(cluster: Cluster): ConfigWarning[] {
+  const warnings: ConfigWarning[] = [];
+  if (cluster.links.length === 1 && cluster.nodes.length > 1) {
+    const text = "one link: its failure takes the owner's right away; add a second, over another network";
+    warnings.push({ code: "one-link", text });
+  }
+  const loopback = cluster.nodes.filter((node) => Object.values(node.links).some(isLoopback));
+  if (loopback.length > 0) {
+    const text = `loopback link addresses (${loopback.map((node) => node.name).join(", ")}): all nodes are one machine`;
+    warnings.push({ code: "loopback-link", text });
+  }
+  for (const node of cluster.nodes) {
+    const addresses = Object.values(node.links);
+    if (new Set(addresses).size === addresses.length) continue;
+    warnings.push({ code: "shared-link-address", text: `${node.name} has one address for two links: they fail together` });
+  }
+  return warnings;
+}
+
+function timingWarnings({ timing }: Cluster): ConfigWarning[] {
+  const warnings: ConfigWarning[] = [];
+  if (lossesTolerated(timing) < 1) {
+    const text = "timing: one lost renewal closes the fence for a moment; choose a longer dead";
+    warnings.push({ code: "no-loss-tolerated", text });
+  }
+  if (sendsInWindow(timing) < 4) {
+    const text = `timing: only ${sendsInWindow(timing)} sends of a renewal fit its window; choose a longer heartbeat`;
+    warnings.push({ code: "narrow-window", text });
+  }
+  return warnings;
+}
+
+function interfaceWarnings(config: ParsedConfig): ConfigWarning[] {
+  const logical = new Set(config.cluster.nodes.flatMap((node) => Object.keys(node.interfaces)));
+  return config.interfaces
+    .filter((each) => each.node === undefined && logical.size > 0)
+    .map((each) => {
+      const near = nearest(each.name, logical);
+      const hint = near === undefined ? "" : `; did you mean "${near}"?`;
+      const text = `line ${each.place.line}: no node explains interface "${each.name}", so it is the kernel's name${hint}`;
+      return { code: "kernel-interface", text };
+    });
+}
+
+function groupWarnings(group: GroupConfig): ConfigWarning[] {
+  const warnings: ConfigWarning[] = [];
+  if (group.prefer.length === 1) {
+    const text = `group ${group.name}: only ${String(group.prefer[0])} may own it; nobody takes over`;
+    warnings.push({ code: "one-candidate", text });
+  }
+  if (group.addresses.some((address) => address.interfaces.length > 1)) {
+    const text = `group ${group.name}: only the first interface is used in this version`;
+    warnings.push({ code: "standby-interface", text });
+  }
+  return warnings;
+}

@@ -1,0 +1,143 @@
+/** One word for the whole cluster, and the sentences that say what is wrong and which command shows more. */
+import type { Health, LinkRow, Status, Warning } from "@holdfast/api/schema.ts";
+import type { GroupView, PeerView } from "@holdfast/core/view.ts";
+import { ago, list } from "./sentences.ts";
+import type { Seen } from "./view-source.ts";
+import type { StatusContext } from "./status.ts";
+
+/** For so long after a rejected heartbeat the alarm stays in the status. */
+const REJECTED_SHOWN_MS = 60_000;
+
+export type Judged = Omit<Status, "health" | "warnings">;
+
+export function healthOf(status: Judged, rows: readonly LinkRow[], stale: boolean): Health {
+  const ownerless = status.groups.some((group) => group.owner === null || group.state === "two-owners");
+  if (stale || !status.quorum || ownerless) return "outage";
+  const lonely = status.groups.some((group) => group.standbys.length === 0);
+  const troubled = status.nodes.some((node) => node.state !== "up");
+  const limping = liveRows(status, rows).some((row) => row.state === "DOWN" || row.state === "LOSS");
+  return lonely || troubled || limping || status.config_differs.length > 0 ? "degraded" : "ok";
+}
+
+/** Links between live nodes: those of a dead node are told by its death. */
+function liveRows(status: Judged, rows: readonly LinkRow[]): readonly LinkRow[] {
+  const alive = new Set(status.nodes.filter((node) => node.alive).map((node) => node.name));
+  return rows.filter((row) => alive.has(row.listener) && alive.has(row.speaker));
+}
+
+/** Worst first. */
+export function warningsOf(
+  seen: Seen,
+  status: Judged,
+  rows: readonly LinkRow[],
+  context: StatusContext,
+): readonly Warning[] {
+  if (seen.stale) return [silence(seen), ...historyWarning(context)];
+  return [
+    ...quorumWarning(seen, status),
+    ...seen.view.groups.flatMap((group) => groupWarnings(group, seen)),
+    ...seen.view.nodes.flatMap((node) => nodeWarnings(node)),
+    ...linkWarnings(liveRows(status, rows)),
+    ...differs(status),
+    ...rejected(context),
+    ...historyWarning(context),
+  ];
+}
+
+function silence({ view, age_ms }: Seen): Warning {
+  const known = view.groups.map((group) => `${group.name} on ${group.owner ?? "nobody"}`);
+  return {
+    text: `the engine on ${view.node} has not answered for ${ago(age_ms)}; what was known then: ${list(known)}`,
+    command: "holdfast history",
+  };
+}
+
+function quorumWarning({ view }: Seen, status: Judged): readonly Warning[] {
+  if (status.quorum) return [];
+  const alive = view.nodes.filter((node) => node.alive).length;
+  return [
+    {
+      text: `no quorum: ${view.node} hears ${alive - 1} of ${view.nodes.length - 1} other nodes`,
+      command: "holdfast links",
+    },
+  ];
+}
+
+function groupWarnings(group: GroupView, { view }: Seen): readonly Warning[] {
+  const command = `holdfast why ${group.name}`;
+  if (group.claimed.length > 1) return [{ text: `${group.name} is claimed by ${list(group.claimed)}`, command }];
+  if (!group.owner) return [{ text: `${group.name} has no owner${group.cause ? `: ${group.cause}` : ""}`, command }];
+  if (group.standbys.length > 0) return [];
+  const drained = view.nodes.find((node) => node.drained && node.alive && group.prefer.includes(node.name));
+  if (drained)
+    return [
+      {
+        text: `${group.name} has no standby: ${drainSentence(drained)}`,
+        command: `holdfast undrain ${drained.name}`,
+      },
+    ];
+  return [{ text: `${group.name} has no standby`, command }];
+}
+
+function nodeWarnings(node: PeerView): readonly Warning[] {
+  const command = `holdfast why ${node.name}`;
+  if (!node.alive)
+    return [
+      {
+        text: `${node.name} is down${node.age_ms === undefined ? ", never heard" : `, last heard ${ago(node.age_ms)} ago`}`,
+        command,
+      },
+    ];
+  const out: Warning[] = [];
+  if (node.drained) out.push({ text: drainSentence(node), command: `holdfast undrain ${node.name}` });
+  if (node.stopping) out.push({ text: `${node.name} is stopping`, command });
+  if (node.stalled) out.push({ text: `${node.name} is stalled: it woke up late`, command });
+  if (node.abstaining)
+    out.push({
+      text: `${node.name} abstains from voting: it has no record of its votes yet`,
+      command,
+    });
+  return out;
+}
+
+export function drainSentence(node: PeerView): string {
+  return `${node.name} is drained${node.drainReason ? ` "${node.drainReason}"` : ""}`;
+}
+
+/** One sentence a link and pair of nodes, for the worse of its two directions. */
+function linkWarnings(rows: readonly LinkRow[]): readonly Warning[] {
+  const pairs = new Map<string, Warning & { readonly worse: number }>();
+  for (const row of rows) {
+    if (row.state !== "DOWN" && row.state !== "LOSS") continue;
+    const pair = `${row.link} ${[row.listener, row.speaker].toSorted().join("-")}`;
+    const down = row.state === "DOWN";
+    const worse = down ? 101 : row.loss_percent;
+    const text = down
+      ? `link ${pair} is down: ${row.listener} does not hear ${row.speaker}`
+      : `link ${pair}: ${Math.round(row.loss_percent)}% loss`;
+    if (worse > (pairs.get(pair)?.worse ?? -1)) pairs.set(pair, { text, command: `holdfast links ${row.link}`, worse });
+  }
+  return [...pairs.values()].map(({ text, command }) => ({ text, command }));
+}
+
+function differs(status: Judged): readonly Warning[] {
+  if (status.config_differs.length === 0) return [];
+  return [
+    {
+      text: `configuration differs from ${status.node}'s on ${list(status.config_differs)}`,
+      command: "holdfast check-config",
+    },
+  ];
+}
+
+function rejected({ events, wall_ms }: StatusContext): readonly Warning[] {
+  const last = events.findLast((event) => event.code === "heartbeat-rejected");
+  if (!last || wall_ms - Date.parse(last.time) > REJECTED_SHOWN_MS) return [];
+  return [{ text: `${last.node}: ${last.text}`, command: "holdfast links" }];
+}
+
+function historyWarning({ trouble }: StatusContext): readonly Warning[] {
+  return trouble === undefined
+    ? []
+    : [{ text: `history is kept in memory only: ${trouble}`, command: "holdfast history" }];
+}

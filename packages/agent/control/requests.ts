@@ -1,0 +1,60 @@
+/** An operator's request: put to the engine, which routes it to the node that must act; the outcome with what happened meanwhile. */
+import type { Event, Outcome } from "@holdfast/api/schema.ts";
+import type { OperatorAction, OutcomeCode } from "@holdfast/core/wire/messages.ts";
+import type { ToEngine } from "../channel.ts";
+import type { History } from "./history.ts";
+
+/** The engine ends a request by its timeout; only when it says nothing at all do we. */
+const GRACE_MS = 500;
+/** How long the report of a done move may lag behind its outcome. */
+const LATE_EVENT_MS = 300;
+const OUTSTANDING_MAX = 16;
+
+export interface Requests {
+  /** Undefined when too many are under way or the engine takes no more. */
+  readonly put: (target: string, action: OperatorAction, timeout_ms: number) => Promise<Outcome> | undefined;
+  readonly replied: (id: number, code: OutcomeCode, text: string) => void;
+}
+
+export function requests(send: (message: ToEngine) => boolean, history: History): Requests {
+  const outstanding = new Map<number, (code: OutcomeCode, text: string) => void>();
+  let id = 0;
+
+  const put = (target: string, action: OperatorAction, timeout_ms: number): Promise<Outcome> | undefined => {
+    if (outstanding.size >= OUTSTANDING_MAX) return undefined;
+    const mine = ++id;
+    const events: Event[] = [];
+    const unfollow = history.follow((event) => {
+      if (concerns(event, action)) events.push(event);
+    });
+    const answer = new Promise<Outcome>((resolve) => {
+      const finish = (code: OutcomeCode, text: string): void => {
+        clearTimeout(timer);
+        outstanding.delete(mine);
+        const tell = (): void => {
+          unfollow();
+          resolve({ schema: "holdfast.outcome/1", code, text, events });
+        };
+        const complete =
+          code !== "done" || action.kind !== "move" || events.some((event) => event.code === "group-owned");
+        if (complete) tell();
+        else setTimeout(tell, LATE_EVENT_MS);
+      };
+      const timer = setTimeout(
+        () =>
+          finish("timeout", `no outcome within ${timeout_ms} ms; the request was not cancelled, see: holdfast status`),
+        timeout_ms + GRACE_MS,
+      );
+      outstanding.set(mine, finish);
+    });
+    if (send({ kind: "request", id: mine, target, action, timeout_ms })) return answer;
+    outstanding.get(mine)?.("failed", "the engine takes no requests now");
+    return undefined;
+  };
+  return { put, replied: (of, code, text) => outstanding.get(of)?.(code, text) };
+}
+
+function concerns(event: Event, action: OperatorAction): boolean {
+  if (action.kind === "move") return event.group === action.group;
+  return event.group !== null || event.node === action.node;
+}

@@ -1,0 +1,114 @@
+/** What `status` shows, made from the engine's view and the history; silence of the engine is never dressed as a good state. */
+import type { Event, GroupStatus, NodeStatus, Status } from "@holdfast/api/schema.ts";
+import type { GroupView, NodeView, PeerView } from "@holdfast/core/view.ts";
+import { healthOf, warningsOf } from "./health.ts";
+import { linkRows, nodeLinks } from "./link-table.ts";
+import { lastMove } from "./ownership-change.ts";
+import type { Seen } from "./view-source.ts";
+
+export interface StatusContext {
+  readonly events: readonly Event[];
+  /** Why the history is not on disk. */
+  readonly trouble: string | undefined;
+  /** Of this node's software. */
+  readonly version: string;
+  /** Wall clock, milliseconds since 1970. */
+  readonly wall_ms: number;
+}
+
+export function status(seen: Seen, context: StatusContext): Status {
+  const { view, age_ms, stale } = seen;
+  const rows = linkRows(seen);
+  const base = {
+    schema: "holdfast.status/1",
+    cluster: view.cluster,
+    node: view.node,
+    quorum: view.quorum && !stale,
+    generation: view.generation,
+    config: view.digest,
+    config_differs: stale ? [] : differing(view),
+    engine_age_ms: age_ms,
+    timing: {
+      heartbeat_ms: view.timing.heartbeat,
+      dead_ms: view.timing.dead,
+      window_ms: view.timing.window,
+      keep_ms: view.timing.keep,
+    },
+    nodes: view.nodes.map((node) =>
+      nodeStatus(seen, node, stale ? [] : nodeLinks(view, rows, node.name), context.version),
+    ),
+    groups: view.groups.map((group) => groupStatus(group, stale, context.events)),
+  } as const;
+  return {
+    ...base,
+    health: healthOf(base, rows, stale),
+    warnings: warningsOf(seen, base, rows, context),
+  };
+}
+
+/** Live nodes that work from another configuration. */
+function differing(view: NodeView): readonly string[] {
+  const others = view.nodes.filter((node) => node.alive && node.digest !== undefined && node.digest !== view.digest);
+  return others.map((node) => node.name);
+}
+
+function nodeStatus(
+  { view, age_ms, stale }: Seen,
+  node: PeerView,
+  links: NodeStatus["links"],
+  version: string,
+): NodeStatus {
+  const heard = node.age_ms ?? null;
+  return {
+    name: node.name,
+    role: node.role,
+    alive: node.alive && !stale,
+    state: stale ? "unknown" : nodeState(node),
+    age_ms: heard === null ? null : Math.round(heard) + (stale ? age_ms : 0),
+    links,
+    drained: node.drained,
+    drain_reason: node.drainReason ?? null,
+    failing: stale ? [] : failing(view, node),
+    // Heartbeats do not carry a version: only the answering node knows its own.
+    version: node.self ? version : "",
+  };
+}
+
+function nodeState(node: PeerView): NodeStatus["state"] {
+  if (!node.alive) return "down";
+  if (node.stopping) return "stopping";
+  if (node.drained) return "drained";
+  if (node.stalled) return "stalled";
+  if (node.abstaining) return "abstaining";
+  return "up";
+}
+
+/** What keeps a live node from owning a group that prefers it, each once. */
+function failing(view: NodeView, node: PeerView): readonly string[] {
+  const words = new Set<string>();
+  for (const group of view.groups) {
+    const word = group.candidates.find((candidate) => candidate.node === node.name)?.ineligible;
+    if (word === "interface-down" || word === "address-failed" || word === "generation") words.add(word);
+  }
+  return [...words];
+}
+
+function groupStatus(group: GroupView, stale: boolean, events: readonly Event[]): GroupStatus {
+  const since = group.since_ms ?? null;
+  return {
+    name: group.name,
+    owner: stale ? null : (group.owner ?? null),
+    term: group.term,
+    since_ms: stale || since === null || !group.owner ? null : Math.round(since),
+    addresses: group.addresses,
+    standbys: stale ? [] : group.standbys,
+    state: stale ? "unknown" : groupState(group),
+    last_move: lastMove(events, group.name),
+  };
+}
+
+function groupState(group: GroupView): GroupStatus["state"] {
+  if (group.claimed.length > 1) return "two-owners";
+  if (group.moving) return "moving";
+  return group.owner ? "owned" : "unowned";
+}

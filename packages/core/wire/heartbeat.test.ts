@@ -1,0 +1,391 @@
+/** Heartbeats: what is emitted is what is parsed, and nothing a network can deliver does harm. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EVERY_LEASE_ENTRY, FULL, typicalHeartbeat } from "./heartbeat-samples.ts";
+import { emitHeartbeat, MAXIMUM_HEARD, MAXIMUM_HEARTBEAT_BYTES, parseHeartbeat } from "./heartbeat.ts";
+import type { GroupName, NodeName } from "../units/names.ts";
+import type { ParseErrorKind } from "./parse-error.ts";
+import type { ClusterEvent, GroupReport, Heartbeat, LeaseEntry } from "./messages.ts";
+
+const EMPTY: Heartbeat = {
+  ...FULL,
+  toBoot: undefined,
+  extra: false,
+  stopping: false,
+  abstaining: false,
+  echo: undefined,
+  heard: [],
+  groups: [],
+  lease: [],
+  events: [],
+  requests: [],
+  outcomes: [],
+};
+
+function parsed(bytes: Uint8Array): Heartbeat {
+  const result = parseHeartbeat(bytes);
+  assert.ok(result.ok, JSON.stringify(result));
+  return result.value;
+}
+
+function refused(bytes: Uint8Array): { kind: ParseErrorKind; what: string } {
+  const result = parseHeartbeat(bytes);
+  assert.ok(!result.ok, "was accepted");
+  return { kind: result.error.kind, what: result.error.what };
+}
+
+function bytesOf(hex: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ""), "hex"));
+}
+
+// Written down field by field from docs/protocol.md, not taken from the emitter's output.
+const GOLDEN = `
+  01 35 a0a1a2a3a4a5a6a7 0102030405060708 b0b1b2b3b4b5b6b7 00000003 00c0ffee 00001267 0000000c 01 61
+  01 0008 00001266 000005dc
+  02 0010 03 6c6232 03 6c616e 0028 017c 000000d2
+  03 0022 03 776562 02 00 01 61 01 00000007 01 61 a0a1a2a3a4a5a6a7 0118
+          02 6462 00 07 00 00 0000
+  04 014c
+    01 001c 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 61 0102030405060708
+    02 0012 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7
+    03 0022 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 00000011 01 61 0102030405060708 012c
+    04 0016 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 00000011
+    05 0029 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 ffffffff 03 6c6232 b0b1b2b3b4b5b6b7 03 6c6232 00fb 00
+    06 001c 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 61 0102030405060708
+    07 0012 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7
+    08 0012 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7
+    09 002b 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 61 0102030405060708 b0b1b2b3b4b5b6b7 01 020000000001
+    0a 0034 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 ffffffff 03 6c6232 b0b1b2b3b4b5b6b7
+            01 61 0102030405060708 b0b1b2b3b4b5b6b7
+  05 002f 01 61 a0a1a2a3a4a5a6a7 00000005 01a1fd67ca7b 02 0b 67726f75702d6f776e6564 03 776562 0008 5a6fc3ab20e282ac
+  06 0054
+    01 0017 01 61 a0a1a2a3a4a5a6a7 00000001 03 6c6232 03 776562 00
+    02 001e 01 61 a0a1a2a3a4a5a6a7 00000002 03 6c6232 03 6c6232 0006 6b65726e656c
+    03 0016 01 61 a0a1a2a3a4a5a6a7 00000003 03 6c6232 03 6c6232
+  07 0013 01 61 a0a1a2a3a4a5a6a7 00000009 02 0002 6e6f
+`;
+
+test("one message with every kind of entry has exactly the bytes of the document", () => {
+  assert.equal(Buffer.from(emitHeartbeat(FULL)).toString("hex"), GOLDEN.replaceAll(/\s/g, ""));
+  assert.deepEqual(parsed(bytesOf(GOLDEN)), FULL);
+});
+
+test("every kind of lease entry comes back as it was", async (t) => {
+  const more: LeaseEntry[] = [
+    { ...refuse(), owner: undefined, remaining_ms: 0, reason: "abstaining" },
+    ...(["held", "promised", "closed", "generation"] as const).map((reason) => ({ ...refuse(), reason })),
+    ...EVERY_LEASE_ENTRY.filter((entry) => entry.kind === "ready").map((entry) => ({ ...entry, mac: undefined })),
+  ];
+  for (const entry of [...EVERY_LEASE_ENTRY, ...more]) {
+    await t.test(entry.kind, () => {
+      assert.deepEqual(parsed(emitHeartbeat({ ...EMPTY, lease: [entry] })).lease, [entry]);
+    });
+  }
+});
+
+function refuse(): LeaseEntry & { kind: "refuse" } {
+  const entry = EVERY_LEASE_ENTRY.find((each) => each.kind === "refuse");
+  assert.ok(entry?.kind === "refuse");
+  return entry;
+}
+
+test("every word of a group report, a level and an outcome comes back as it was", () => {
+  const report: GroupReport = {
+    group: "g" as GroupName,
+    fence: "open",
+    ineligible: "",
+    owner: undefined,
+    ballot: undefined,
+    remaining_ms: 1,
+  };
+  const groups: GroupReport[] = [
+    ...(["closed", "relay", "open", "forward"] as const).map((fence) => ({ ...report, fence })),
+    ...(
+      ["", "witness", "not-preferred", "drained", "stopping", "interface-down", "address-failed", "generation"] as const
+    ).map((ineligible) => ({ ...report, ineligible })),
+  ];
+  const events = (["info", "warning", "alarm"] as const).map((level) => ({ ...event("x"), level, group: undefined }));
+  const outcomes = (["done", "failed", "refused", "timeout"] as const).flatMap((code) =>
+    FULL.outcomes.map((each) => ({ ...each, code })),
+  );
+  const h = { ...EMPTY, groups, events, outcomes };
+  assert.deepEqual(parsed(emitHeartbeat(h)), h);
+});
+
+test("each flag is a bit of its own", () => {
+  for (const flag of ["extra", "drained", "stopping", "stalled", "abstaining"] as const) {
+    const h = { ...EMPTY, [flag]: true };
+    assert.deepEqual(parsed(emitHeartbeat(h)), h, flag);
+  }
+});
+
+function event(text: string): ClusterEvent {
+  const [first] = FULL.events;
+  assert.ok(first);
+  return { ...first, text };
+}
+
+test("numbers beyond their field are saturated when emitted", () => {
+  const h: Heartbeat = {
+    ...EMPTY,
+    echo: { message: 1, held_us: 1e12 },
+    heard: FULL.heard.map((heard) => ({ ...heard, age_ms: Infinity, loss_permille: 5000, roundTrip_us: -1 })),
+    groups: FULL.groups.map((group) => ({ ...group, remaining_ms: 0.2 })),
+    lease: [{ ...refuse(), remaining_ms: 70_000 }],
+    events: [{ ...event("x"), wall_ms: Number.NaN }],
+  };
+  const back = parsed(emitHeartbeat(h));
+  assert.equal(back.echo?.held_us, 4_294_967_295);
+  assert.deepEqual(
+    back.heard.map((heard) => [heard.age_ms, heard.loss_permille, heard.roundTrip_us]),
+    [[65_535, 1000, 0]],
+  );
+  // What is left of a lease is rounded up: a voter must never seem free too early.
+  assert.deepEqual(
+    back.groups.map((group) => group.remaining_ms),
+    [1, 1],
+  );
+  assert.deepEqual(back.lease, [{ ...refuse(), remaining_ms: 65_535 }]);
+  assert.equal(back.events[0]?.wall_ms, 0);
+});
+
+test("texts are cut at a character, and a code that is no name does not spoil the message", () => {
+  const back = parsed(
+    emitHeartbeat({
+      ...EMPTY,
+      events: [
+        { ...event("€".repeat(100)), code: "Odd Code!" },
+        { ...event(""), code: "" },
+      ],
+    }),
+  );
+  assert.deepEqual(
+    back.events.map((each) => [each.text, each.code]),
+    [
+      ["€".repeat(66), "odd-code-"],
+      ["", "unnamed"],
+    ],
+  );
+});
+
+test("sections, lease entries and requests of unknown types are skipped", () => {
+  const unknown = [0, 8, 200, 255];
+  const head = emitHeartbeat(EMPTY);
+  for (const type of unknown) {
+    const bytes = new Uint8Array([...head, type, 0, 2, 9, 9, ...bytesOf("01 0008 00001266 000005dc"), type, 0, 0]);
+    assert.deepEqual(parsed(bytes), { ...EMPTY, echo: FULL.echo }, `section ${type}`);
+  }
+  const grant = EVERY_LEASE_ENTRY.filter((entry) => entry.kind === "grant");
+  const grantBytes = [...emitHeartbeat({ ...EMPTY, lease: grant })].slice(head.length + 3);
+  for (const type of [0, 11, 255]) {
+    const body = [type, 0, 1, 7, ...grantBytes, type, 0, 0];
+    assert.deepEqual(parsed(new Uint8Array([...head, 4, 0, body.length, ...body])).lease, grant, `lease entry ${type}`);
+  }
+  for (const type of [0, 4, 255]) {
+    assert.deepEqual(parsed(new Uint8Array([...head, 6, 0, 4, type, 0, 1, 7])).requests, [], `request ${type}`);
+  }
+});
+
+test("unknown flags are ignored", () => {
+  const bytes = emitHeartbeat(EMPTY);
+  bytes[1] = 0xc0;
+  assert.deepEqual(parsed(bytes), EMPTY);
+});
+
+test("what is out of its bounds is refused, by kind and field", async (t) => {
+  const head = [...emitHeartbeat(EMPTY)];
+  const at = (offset: number, ...values: number[]): Uint8Array => {
+    const bytes = new Uint8Array(head);
+    bytes.set(values, offset);
+    return bytes;
+  };
+  const section = (type: number, hex: string): Uint8Array => {
+    const body = bytesOf(hex);
+    return new Uint8Array([...head, type, body.length >> 8, body.length & 0xff, ...body]);
+  };
+  const ballot = "00000007 01 61 a0a1a2a3a4a5a6a7";
+  const rows: [string, Uint8Array, ParseErrorKind, string][] = [
+    ["nothing", new Uint8Array(0), "short", "version"],
+    ["version 0", at(0, 0), "version", "version"],
+    ["version 2", at(0, 2), "version", "version"],
+    ["message 0", at(34, 0, 0, 0, 0), "value", "message"],
+    ["node name empty", at(42, 0), "value", "node"],
+    ["node name upper case", at(43, 0x41), "value", "node"],
+    [
+      "node name of 33 bytes",
+      new Uint8Array([...head.slice(0, 42), 33, ...Array.from({ length: 33 }, () => 0x61)]),
+      "value",
+      "node",
+    ],
+    ["section without length", new Uint8Array([...head, 1]), "short", "section.length"],
+    ["section longer than the message", new Uint8Array([...head, 99, 0, 1]), "short", "section"],
+    ["echo short", section(1, "00000001 000000"), "short", "echo.held"],
+    ["echo long", section(1, "00000001 00000001 00"), "long", "section"],
+    ["echo twice", new Uint8Array([...section(1, "00000001 00000001"), 1, 0, 0]), "duplicate", "section.type"],
+    ["loss over 1000", section(2, "01 61 01 6c 0000 03e9 00000000"), "value", "heard.loss"],
+    ["heard without link", section(2, "01 61 00 0000 0000 00000000"), "value", "heard.link"],
+    ["fence unknown", section(3, "01 67 04 00 00 00 0000"), "value", "group.fence"],
+    ["ineligible unknown", section(3, "01 67 00 08 00 00 0000"), "value", "group.ineligible"],
+    ["ballot flag 2", section(3, "01 67 00 00 00 02 0000"), "value", "group.ballot"],
+    ["lease entry beyond its section", section(4, "02 0013 01 67"), "short", "lease"],
+    ["promise short", section(4, "02 0002 01 67"), "short", "ballot.round"],
+    ["promise long", section(4, `02 0011 01 67 ${ballot} 00`), "long", "lease"],
+    ["refuse reason unknown", section(4, `05 0022 01 67 ${ballot} ${ballot} 00 0000 05`), "value", "refuse.reason"],
+    [
+      "event text over 200 bytes",
+      section(5, `01 61 a0a1a2a3a4a5a6a7 00000001 000000000000 00 01 61 00 00c9 ${"61".repeat(201)}`),
+      "long",
+      "event.text",
+    ],
+    [
+      "event code no name",
+      section(5, "01 61 a0a1a2a3a4a5a6a7 00000001 000000000000 00 01 2d 00 0000"),
+      "value",
+      "event.code",
+    ],
+    ["request long", section(6, "03 0016 01 61 a0a1a2a3a4a5a6a7 00000003 01 61 01 61 00000000"), "long", "request"],
+    ["outcome code unknown", section(7, "01 61 a0a1a2a3a4a5a6a7 00000009 04 0000"), "value", "outcome.code"],
+    [
+      "text over 600 bytes",
+      section(7, `01 61 a0a1a2a3a4a5a6a7 00000009 00 0259 ${"61".repeat(601)}`),
+      "long",
+      "outcome.text",
+    ],
+    ["over 64 KiB", new Uint8Array(MAXIMUM_HEARTBEAT_BYTES + 1), "long", "heartbeat"],
+    ["256 heard", section(2, "01 61 01 6c 0000 0000 00000000".repeat(256)), "long", "heard"],
+  ];
+  for (const [name, bytes, kind, what] of rows) {
+    await t.test(name, () => assert.deepEqual(refused(bytes), { kind, what }));
+  }
+  await t.test("255 heard are accepted", () => {
+    assert.equal(parsed(section(2, "01 61 01 6c 0000 0000 00000000".repeat(MAXIMUM_HEARD))).heard.length, 255);
+  });
+});
+
+test("every cut of a message is refused or is a whole number of sections", () => {
+  const bytes = emitHeartbeat(FULL);
+  const whole: number[] = [];
+  for (let length = 0; length < bytes.length; length++)
+    if (parseHeartbeat(bytes.subarray(0, length)).ok) whole.push(length);
+  // The head is 44 bytes; the sections follow as in the golden message.
+  assert.deepEqual(whole, [44, 55, 74, 111, 446, 496, 583]);
+});
+
+test("a message nobody split is refused when emitted", () => {
+  const [heard] = FULL.heard;
+  assert.ok(heard);
+  assert.throws(
+    () => emitHeartbeat({ ...EMPTY, heard: Array.from({ length: 256 }, () => heard) }),
+    /256 heard reports; split/,
+  );
+  assert.throws(
+    () => emitHeartbeat({ ...EMPTY, events: Array.from({ length: 400 }, () => event("x".repeat(200))) }),
+    /does not fit in 16 bits/,
+  );
+  const many = {
+    events: Array.from({ length: 150 }, () => event("x".repeat(200))),
+    lease: Array.from({ length: 1500 }, refuse),
+  };
+  assert.throws(() => emitHeartbeat({ ...EMPTY, ...many }), /split the message/);
+});
+
+test("200000 mutated, cut and random inputs (seed 20261121): never an exception, never slow", () => {
+  const random = generator(20_261_121);
+  const seeds = [FULL, typicalHeartbeat(8, 3), { ...EMPTY, node: "n".repeat(32) as NodeName }].map(emitHeartbeat);
+  let accepted = 0;
+  let slowest_ms = 0;
+  const start = performance.now();
+  for (let i = 0; i < 200_000; i++) {
+    const bytes = mutate(seeds[random(seeds.length)] ?? new Uint8Array(0), random);
+    const before = performance.now();
+    const result = parseHeartbeat(bytes);
+    slowest_ms = Math.max(slowest_ms, performance.now() - before);
+    if (!result.ok) {
+      assert.ok(result.error.at >= 0 && result.error.at <= bytes.length);
+      continue;
+    }
+    accepted++;
+    // What is accepted can be said again, and is then understood in the same way.
+    if (i % 16 === 0) assert.deepEqual(parsed(emitHeartbeat(result.value)), cutTexts(result.value));
+  }
+  // Neither all nor none: otherwise the mutations prove nothing.
+  assert.ok(accepted > 2000 && accepted < 150_000, `accepted ${accepted}`);
+  assert.ok(slowest_ms < 250 && performance.now() - start < 60_000, `slowest ${slowest_ms} ms`);
+});
+
+test("the largest inputs of the worst kinds are parsed in bounded time", () => {
+  const head = [...emitHeartbeat(EMPTY)];
+  const fill = 65_535 - head.length - 3;
+  for (const [name, section] of [
+    ["empty unknown sections", Array.from({ length: Math.floor(fill / 3) }, () => [99, 0, 0]).flat()],
+    [
+      "empty unknown lease entries",
+      [4, fill >> 8, fill & 0xff, ...Array.from({ length: fill }, (_, i) => (i % 3 === 0 ? 99 : 0))],
+    ],
+    ["zeros", Array.from({ length: fill }, () => 0)],
+  ] as const) {
+    const bytes = new Uint8Array([...head, ...section]);
+    const before = performance.now();
+    parseHeartbeat(bytes);
+    assert.ok(performance.now() - before < 250, name);
+  }
+});
+
+/** U+FFFD from invalid bytes takes more room than they did, so that a text may be cut when emitted again. */
+function cutTexts(h: Heartbeat): Heartbeat {
+  const cut = (text: string, bytes: number): string => {
+    const encoded = Buffer.from(text);
+    if (encoded.length <= bytes) return text;
+    let end = bytes;
+    while (((encoded[end] ?? 0) & 0xc0) === 0x80) end--;
+    return encoded.subarray(0, end).toString();
+  };
+  return {
+    ...h,
+    events: h.events.map((each) => ({ ...each, text: cut(each.text, 200) })),
+    requests: h.requests.map((each) =>
+      each.action.kind === "drain"
+        ? { ...each, action: { ...each.action, reason: cut(each.action.reason, 200) } }
+        : each,
+    ),
+    outcomes: h.outcomes.map((each) => ({ ...each, text: cut(each.text, 600) })),
+  };
+}
+
+function mutate(seed: Uint8Array, random: (below: number) => number): Uint8Array {
+  if (random(10) === 0) return Uint8Array.from({ length: random(300) }, () => random(256));
+  let bytes = seed.slice();
+  const changes = 1 + random(4);
+  for (let i = 0; i < changes; i++) {
+    const at = random(bytes.length);
+    switch (random(5)) {
+      case 0:
+        bytes[at] = random(256);
+        break;
+      case 1:
+        bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8));
+        break;
+      case 2:
+        bytes = bytes.slice(0, at);
+        break;
+      case 3:
+        bytes = new Uint8Array([...bytes.subarray(0, at), ...bytes.subarray(random(bytes.length))]);
+        break;
+      default:
+        bytes[at] = [0, 1, 127, 128, 255][random(5)] ?? 0;
+    }
+    if (bytes.length === 0) return bytes;
+  }
+  return bytes;
+}
+
+/** mulberry32: whole numbers below the argument, the same for the same seed. */
+function generator(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}

@@ -1,0 +1,202 @@
+/**
+ * Heartbeats as bytes: a fixed head, then sections of type, length and value (docs/protocol.md). Parsing never throws.
+ *
+ * Within version 1 a section, lease entry or request of an unknown type is skipped, so that new ones can be added; what is
+ * known must be exact, and anything else is a reason to drop the whole message.
+ */
+import { ByteReader } from "./byte-reader.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import { readLeaseEntry, writeLeaseEntry } from "./heartbeat-lease.ts";
+import {
+  readEvent,
+  readGroup,
+  readHeard,
+  readOutcome,
+  readRequest,
+  writeEvent,
+  writeGroup,
+  writeHeard,
+  writeOutcome,
+  writeRequest,
+} from "./heartbeat-reports.ts";
+import { failure, success } from "../units/result.ts";
+import type { BootId, KernelId, NodeName } from "../units/names.ts";
+import type { ParseError } from "./parse-error.ts";
+import type { Result } from "../units/result.ts";
+import type { Echo, Heartbeat } from "./messages.ts";
+
+export const HEARTBEAT_VERSION = 1;
+
+/** A message that is longer is not parsed, and must not be emitted. */
+export const MAXIMUM_HEARTBEAT_BYTES = 65_535;
+
+/** Entries of the heard section. */
+export const MAXIMUM_HEARD = 255;
+
+const FLAG = { extra: 1, drained: 2, stopping: 4, stalled: 8, abstaining: 16, toBoot: 32 } as const;
+const SECTION = { echo: 1, heard: 2, groups: 3, lease: 4, events: 5, requests: 6, outcomes: 7 } as const;
+const LAST_SECTION = SECTION.outcomes;
+const NO_BOOT = "0000000000000000";
+
+/** The names of the lists a heartbeat carries. */
+export type ListName = "heard" | "groups" | "lease" | "events" | "requests" | "outcomes";
+
+/** How an entry of each list is written. */
+export const ENTRY_WRITERS: { readonly [List in ListName]: (out: ByteWriter, entry: Heartbeat[List][number]) => void } =
+  {
+    heard: writeHeard,
+    groups: writeGroup,
+    lease: writeLeaseEntry,
+    events: writeEvent,
+    requests: writeRequest,
+    outcomes: writeOutcome,
+  };
+
+/**
+ * The bytes of one message. Durations beyond their field are saturated and texts cut.
+ * Throws RangeError above 65535 bytes or 255 heard reports: use `splitHeartbeat` (heartbeat-split.ts) first.
+ */
+export function emitHeartbeat(h: Heartbeat): Uint8Array {
+  if (h.heard.length > MAXIMUM_HEARD) throw new RangeError(`${h.heard.length} heard reports; split the message`);
+  const out = new ByteWriter();
+  writeHead(out, h);
+  writeEcho(out, h.echo);
+  writeList(out, "heard", h.heard);
+  writeList(out, "groups", h.groups);
+  writeList(out, "lease", h.lease);
+  writeList(out, "events", h.events);
+  writeList(out, "requests", h.requests);
+  writeList(out, "outcomes", h.outcomes);
+  if (out.length > MAXIMUM_HEARTBEAT_BYTES)
+    throw new RangeError(`a heartbeat of ${out.length} bytes; split the message`);
+  return out.bytes();
+}
+
+export function writeHead(out: ByteWriter, h: Heartbeat): void {
+  out.u8(HEARTBEAT_VERSION);
+  out.u8(
+    (h.extra ? FLAG.extra : 0) |
+      (h.drained ? FLAG.drained : 0) |
+      (h.stopping ? FLAG.stopping : 0) |
+      (h.stalled ? FLAG.stalled : 0) |
+      (h.abstaining ? FLAG.abstaining : 0) |
+      (h.toBoot === undefined ? 0 : FLAG.toBoot),
+  );
+  out.hex(h.boot);
+  out.hex(h.kernel);
+  out.hex(h.toBoot ?? NO_BOOT);
+  out.u32(h.generation);
+  out.hex(h.digest);
+  out.u32(h.message);
+  out.u32(h.eventsSeen);
+  out.name(h.node);
+}
+
+export function writeEcho(out: ByteWriter, echo: Echo | undefined): void {
+  if (echo === undefined) return;
+  out.u8(SECTION.echo);
+  const mark = out.begin();
+  out.u32(echo.message);
+  out.saturated32(echo.held_us);
+  out.end(mark);
+}
+
+function writeList<List extends ListName>(out: ByteWriter, list: List, entries: Heartbeat[List]): void {
+  if (entries.length === 0) return;
+  const write: (out: ByteWriter, entry: Heartbeat[List][number]) => void = ENTRY_WRITERS[list];
+  out.u8(SECTION[list]);
+  const mark = out.begin();
+  for (const entry of entries) write(out, entry);
+  out.end(mark);
+}
+
+/** The message, or what is wrong with its bytes. */
+export function parseHeartbeat(bytes: Uint8Array): Result<Heartbeat, ParseError> {
+  if (bytes.length > MAXIMUM_HEARTBEAT_BYTES)
+    return failure({ kind: "long", at: MAXIMUM_HEARTBEAT_BYTES, what: "heartbeat" });
+  const from = new ByteReader(bytes);
+  const head = readHead(from);
+  const lists = readSections(from);
+  return from.error === undefined ? success({ ...head, ...lists }) : failure(from.error);
+}
+
+type Lists = { -readonly [Key in ListName | "echo"]: Heartbeat[Key] };
+
+function readHead(from: ByteReader): Omit<Heartbeat, keyof Lists> {
+  if (from.u8("version") !== HEARTBEAT_VERSION) from.fail("version", "version");
+  const flags = from.u8("flags");
+  const boot = from.hex(8, "boot") as BootId;
+  const kernel = from.hex(8, "kernel") as KernelId;
+  const toBoot = from.hex(8, "toBoot") as BootId;
+  const generation = from.u32("generation");
+  const digest = from.hex(4, "digest");
+  const message = from.u32("message");
+  if (message === 0) from.fail("value", "message");
+  const eventsSeen = from.u32("eventsSeen");
+  return {
+    node: from.name("node") as NodeName,
+    boot,
+    kernel,
+    generation,
+    digest,
+    toBoot: (flags & FLAG.toBoot) === 0 ? undefined : toBoot,
+    message,
+    extra: (flags & FLAG.extra) !== 0,
+    drained: (flags & FLAG.drained) !== 0,
+    stopping: (flags & FLAG.stopping) !== 0,
+    stalled: (flags & FLAG.stalled) !== 0,
+    abstaining: (flags & FLAG.abstaining) !== 0,
+    eventsSeen,
+  };
+}
+
+function readSections(from: ByteReader): Lists {
+  const lists: Lists = { echo: undefined, heard: [], groups: [], lease: [], events: [], requests: [], outcomes: [] };
+  let seen = 0;
+  while (from.more) {
+    const type = from.u8("section.type");
+    const part = from.part(from.u16("section.length"), "section");
+    if (type === 0 || type > LAST_SECTION) continue;
+    if ((seen & (1 << type)) !== 0) from.fail("duplicate", "section.type");
+    seen |= 1 << type;
+    readSection(lists, type, part);
+    from.finish(part, "section");
+  }
+  return lists;
+}
+
+function readSection(lists: Lists, type: number, from: ByteReader): void {
+  switch (type) {
+    case SECTION.echo:
+      lists.echo = { message: from.u32("echo.message"), held_us: from.u32("echo.held") };
+      return;
+    case SECTION.heard:
+      lists.heard = readList(from, readHeard);
+      if (lists.heard.length > MAXIMUM_HEARD) from.fail("long", "heard");
+      return;
+    case SECTION.groups:
+      lists.groups = readList(from, readGroup);
+      return;
+    case SECTION.lease:
+      lists.lease = readList(from, readLeaseEntry);
+      return;
+    case SECTION.events:
+      lists.events = readList(from, readEvent);
+      return;
+    case SECTION.requests:
+      lists.requests = readList(from, readRequest);
+      return;
+    default:
+      lists.outcomes = readList(from, readOutcome);
+  }
+}
+
+/** Entries until the part ends; every successful read consumes bytes, so this ends too. Undefined ones are skipped. */
+function readList<Entry>(from: ByteReader, read: (from: ByteReader) => Entry | undefined): Entry[] {
+  const entries: Entry[] = [];
+  while (from.more) {
+    const entry = read(from);
+    if (entry !== undefined && from.error === undefined) entries.push(entry);
+  }
+  return entries;
+}

@@ -1,0 +1,40 @@
+/** The files a lab's nodes are started with: one holdfast.yaml for all of them, and the key file. */
+import { HEARTBEAT_PORT } from "./topology.ts";
+import type { Topology } from "./topology.ts";
+
+export interface Timing {
+  /** With its unit, as in the configuration: "100ms". */
+  readonly heartbeat: string;
+  readonly dead: string;
+}
+
+export const DEFAULT_TIMING: Timing = { heartbeat: "100ms", dead: "300ms" };
+
+export function configuration(cluster: string, topology: Topology, timing: Timing, keys: string): string {
+  const nodes = topology.nodes.map((node) => {
+    const role = node.role === "witness" ? ", role: witness" : ", interfaces: { service: eth0 }";
+    return `  ${node.name}: { lan: ${node.lan}, priv: ${node.priv}${role} }\n`;
+  });
+  const members = topology.nodes.filter((node) => node.role === "member").map((node) => node.name);
+  const { group, address, address6 } = topology.service;
+  return `version: 1
+cluster: { name: ${cluster}, keys: ${JSON.stringify(keys)} }
+timing: { heartbeat: ${timing.heartbeat}, dead: ${timing.dead} }
+links:
+  lan: { port: ${HEARTBEAT_PORT} }
+  priv: { port: ${HEARTBEAT_PORT} }
+nodes:
+${nodes.join("")}groups:
+  ${group}:
+    interfaces: [service]
+    addresses: [${address}/24, "${address6}/64"]
+    prefer: [${members.join(", ")}]
+    failback: manual
+    settle: 0ms
+`;
+}
+
+/** A key file with one fresh key; write it with mode 0600. */
+export function keyFile(key: Uint8Array): string {
+  return `active: lab\nkeys: { lab: "base64:${Buffer.from(key).toString("base64")}" }\n`;
+}
