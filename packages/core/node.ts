@@ -133,7 +133,7 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
       announce(state, group);
       return answerOffer(state, group, now);
     case "addressesFailed":
-      group.addressTrouble = input.detail;
+      group.addressTrouble = { detail: input.detail, at: now };
       trouble(state, group, "address-failed", `addresses not placed: ${input.detail}`, now);
       return placeGroup(state, group, now);
     case "addressRestored":
@@ -170,6 +170,9 @@ function tick(state: NodeState, now: Instant): void {
   if (state.stopping) leaveWhenReleased(state, now);
 }
 
+/** How long a node whose addresses could not be placed is no candidate: then it may try again. */
+const AFTER_TROUBLE_MS = 10_000;
+
 /** The regular interval: every holder renews, every peer hears from us. */
 function beat(state: NodeState, now: Instant): void {
   const { heartbeat } = state.cluster.timing;
@@ -178,6 +181,7 @@ function beat(state: NodeState, now: Instant): void {
   state.beatDue = "regular";
   const liveVoters = state.voters.filter((voter) => voter === state.self.name || state.peers.get(voter)?.alive === true);
   for (const group of state.groups.values()) {
+    if (group.addressTrouble !== undefined && between(group.addressTrouble.at, now) >= AFTER_TROUBLE_MS) group.addressTrouble = undefined;
     placeGroup(state, group, now);
     followMove(state, group, now);
     const context = leaseContext(state, group, now);

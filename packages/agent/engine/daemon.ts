@@ -19,8 +19,8 @@ import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
 import type { BootId, GroupName, InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 import { after, instant, type Instant } from "@holdfast/core/units/time.ts";
-import type { Adapters } from "@holdfast/linux/adapters.ts";
-import { Fence } from "@holdfast/linux/fence.ts";
+import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
+import { type Fence, openFence } from "@holdfast/linux/fence.ts";
 import { kernelId } from "@holdfast/linux/kernel-id.ts";
 import { native } from "@holdfast/linux/load.ts";
 
@@ -31,6 +31,8 @@ export interface DaemonOptions {
   readonly keys: Keys;
   readonly drained: string | undefined;
   readonly adapters: Adapters;
+  /** Filled in by the daemon: what it wants to hear from `adapters`. */
+  readonly adapterEvents: { -readonly [Name in keyof AdapterEvents]: AdapterEvents[Name] };
   readonly boot: BootId;
   readonly seed: number;
 }
@@ -61,14 +63,16 @@ export class Daemon {
     const { cluster, self, adapters, args, boot } = options;
     this.#options = options;
     this.#numbers = new Map(cluster.groups.map((group) => [group.name, group.number]));
-    adapters.bringUpLoopback();
+    const loopback = adapters.all().find((adapter) => adapter.loopback);
+    // The fence is moved by datagrams over lo, which is down in a new network namespace.
+    if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
     this.#fence = this.#openFence();
     const kernel = kernelId();
     const now = monotonic();
     this.#votes = VoteStore.open(join(args.runDirectory, "votes"), kernel);
     const { records } = this.#votes.load(now, after(now, ABSTAIN_MS));
     const open = this.#openGroups();
-    const interfacesDown = Object.values(self.interfaces).filter((name) => adapters.byName(name)?.carrier !== true);
+    const interfacesDown = Object.values(self.interfaces).filter((name) => adapters.byName(name)?.up !== true);
     const state = newNode(
       {
         cluster,
@@ -88,7 +92,7 @@ export class Daemon {
     const sealer = createSealer({ cluster: cluster.name, keys: options.keys, boot, suite: cluster.seal });
     this.#links = new Links(cluster, self, sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
-    this.#addresses.removeLeftovers(open);
+    this.#addresses.removeLeftovers(open, now);
     this.#wakeup = new Wakeup((late) => this.#woken(late));
     this.#engine = new Engine(state, {
       now: monotonic,
@@ -97,7 +101,7 @@ export class Daemon {
       commit: (group, number) => this.#fence.commit(this.#number(group), number),
       close: (group, armed) => this.#fence.close(this.#number(group), armed),
       saveVotes: (effect) => this.#saveVotes(effect),
-      placeAddresses: (group, wanted) => this.#addresses.place(group, wanted),
+      placeAddresses: (group, wanted) => this.#addresses.place(group, wanted, monotonic()),
       announce: (group, term) => this.#addresses.announce(group, term, monotonic()),
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
@@ -115,13 +119,18 @@ export class Daemon {
 
   #openFence(): Fence {
     const { cluster, adapters } = this.#options;
-    return Fence.open({
+    const opened = openFence(native, {
       groups: cluster.groups.map(({ number, addresses }) => ({ number, addresses: addresses.map(({ address }) => address) })),
       window_ms: cluster.timing.window,
       keep_ms: cluster.timing.keep,
       uid: process.geteuid?.() ?? 0,
-      interfaces: adapters.all().map(({ index, name }) => ({ index, name })),
     });
+    if (!opened.ok) throw new Error(opened.error);
+    for (const { index, name } of adapters.all()) {
+      const covered = opened.value.coverInterface(index, name);
+      if (!covered.ok) throw new Error(covered.error);
+    }
+    return opened.value;
   }
 
   /** Groups that the daemon before left open. */
@@ -138,7 +147,7 @@ export class Daemon {
     this.#fence.watch((detail) => this.#engine.input({ kind: "fenceReinstalled", detail }));
     this.#watchAdapters();
     setInterval(() => this.#housekeeping(), HOUSEKEEPING_MS);
-    const how = this.#fence.start === "adopted" ? "took over the fence of the daemon before" : "closed fence installed";
+    const how = this.#fence.adopted ? "took over the fence of the daemon before" : "closed fence installed";
     const guard = this.#fence.owned ? "" : "; this kernel cannot protect it from nft flush ruleset, it is watched instead";
     logLine("info", `${self.name} of cluster ${cluster.name}: ${how}${guard}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`);
     this.#engine.input({ kind: "tick" });
@@ -146,22 +155,23 @@ export class Daemon {
   }
 
   #watchAdapters(): void {
-    const { adapters } = this.#options;
-    adapters.watch({
-      changed: (adapter, before) => {
-        const covered = this.#fence.coverInterface(adapter.index, adapter.name);
-        if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
-        if (before?.carrier !== adapter.carrier) this.#carrier(adapter.name as InterfaceName, adapter.carrier);
-        this.#links.open();
-      },
-      removed: (adapter) => {
-        this.#fence.uncoverInterface(adapter.index);
-        this.#carrier(adapter.name as InterfaceName, false);
-        this.#links.open();
-      },
-      addressAdded: () => this.#links.open(),
-      addressRemoved: () => this.#links.open(),
-    });
+    const events = this.#options.adapterEvents;
+    events.changed = (adapter, before) => {
+      const covered = this.#fence.coverInterface(adapter.index, adapter.name);
+      if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
+      if (before?.up !== adapter.up) this.#carrier(adapter.name as InterfaceName, adapter.up);
+      this.#links.open();
+    };
+    events.removed = (adapter) => {
+      this.#fence.uncoverInterface(adapter.index);
+      this.#carrier(adapter.name as InterfaceName, false);
+      this.#links.open();
+    };
+    events.addressAdded = () => this.#links.open();
+    events.addressRemoved = (adapter, address) => {
+      this.#addresses.removed(adapter.name, address, monotonic());
+      this.#links.open();
+    };
   }
 
   #carrier(name: InterfaceName, up: boolean): void {

@@ -1,4 +1,5 @@
 /** The addresses of the groups this node holds: on their interfaces, kept there, announced to the neighbours. */
+import { constants } from "node:os";
 import type { Cluster, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
 import { interfaceFor } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
@@ -8,21 +9,24 @@ import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { GroupName, InterfaceName } from "@holdfast/core/units/names.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
-import { earliest, type Instant } from "@holdfast/core/units/time.ts";
+import { earliest, instant, type Instant } from "@holdfast/core/units/time.ts";
 import { type Adapters } from "@holdfast/linux/adapters.ts";
-import { type VirtualAddress, VirtualAddresses } from "@holdfast/linux/addresses.ts";
-import { FrameSender, listenForClaims } from "@holdfast/linux/packet/frames.ts";
+import { type AddressFailure, Addresses, type VirtualAddress } from "@holdfast/linux/addresses.ts";
+import { errnoName, native } from "@holdfast/linux/load.ts";
+import type { FoundAddress } from "@holdfast/linux/netlink/addresses.ts";
+import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
 import { type Announcement, createNeighbours, type Neighbours } from "@holdfast/steering/neighbours/neighbours.ts";
 
 export class GroupAddresses {
   readonly #adapters: Adapters;
   readonly #input: (input: Input) => void;
-  readonly #places: ReadonlyMap<GroupName, readonly VirtualAddress[]>;
+  readonly #places: ReadonlyMap<GroupName, readonly Place[]>;
   readonly #groupOf = new Map<IpAddress, GroupName>();
-  readonly #addresses: VirtualAddresses;
+  readonly #wanted = new Set<GroupName>();
+  readonly #addresses: Addresses;
   readonly #neighbours: Neighbours;
   readonly #announced = new Map<GroupName, Announcement>();
-  readonly #listening = new Map<InterfaceName, { readonly index: number; readonly close: () => void }>();
+  readonly #listening = new Map<InterfaceName, { readonly index: number; readonly listener: FrameListener }>();
 
   constructor(cluster: Cluster, self: NodeConfig, adapters: Adapters, input: (input: Input) => void) {
     this.#adapters = adapters;
@@ -30,34 +34,49 @@ export class GroupAddresses {
     const owned = cluster.groups.filter((group) => self.role === "member" && group.prefer.includes(self.name));
     this.#places = new Map(owned.map((group) => [group.name, placesOf(group, self)]));
     for (const [group, places] of this.#places) for (const { address } of places) this.#groupOf.set(address, group);
-    this.#addresses = new VirtualAddresses([...this.#places.values()].flat(), adapters);
-    this.#addresses.restored(({ address, interface: name }) => {
-      const group = this.#groupOf.get(address);
-      if (group !== undefined) input({ kind: "addressRestored", group, address, interface: name });
+    this.#addresses = new Addresses(native, adapters, {
+      restored: (place) => this.#tell(place, (group) => ({ ...restored(place), group })),
+      failed: ({ address, detail }) => this.#tell(address, (group) => ({ kind: "addressesFailed", group, detail })),
     });
-    const frames = new FrameSender();
+    const frames = new FrameSender(native);
     this.#neighbours = createNeighbours({
       macOf: (name) => adapters.byName(name)?.mac,
       send: (name, frame) => {
         const adapter = adapters.byName(name);
-        return adapter === undefined ? failure("ENODEV") : frames.send(adapter.index, frame);
+        const sent = adapter === undefined ? -constants.errno.ENODEV : frames.sendFrame(adapter.index, frame);
+        return sent < 0 ? failure(errnoName(sent)) : success(undefined);
       },
     });
   }
 
   /** What an earlier daemon left on the interfaces and nobody holds now. */
-  removeLeftovers(open: ReadonlySet<GroupName>): void {
-    const keep = [...open].flatMap((group) => this.#places.get(group) ?? []);
-    this.#addresses.removeLeftovers(keep);
-    // C10: they are ours until the voters say otherwise.
-    if (keep.length > 0) this.#addresses.place(keep);
+  removeLeftovers(open: ReadonlySet<GroupName>, now: Instant): void {
+    // C10: what is open is ours until the voters say otherwise.
+    for (const group of open) if (this.#places.has(group)) this.#wanted.add(group);
+    this.#apply(now);
+    this.#addresses.removeLeftovers([...this.#places.values()].flat(), now);
   }
 
-  place(group: GroupName, wanted: boolean): Result<void, string> {
-    const places = this.#places.get(group) ?? [];
-    if (wanted) return this.#addresses.place(places);
-    this.#addresses.withdraw(places);
-    return success(undefined);
+  place(group: GroupName, wanted: boolean, now: Instant): Result<void, string> {
+    if (wanted) this.#wanted.add(group);
+    else this.#wanted.delete(group);
+    const failures = this.#apply(now).filter(({ address }) => this.#groupOf.get(address.address) === group);
+    const [first] = failures;
+    return wanted && first !== undefined ? failure(first.detail) : success(undefined);
+  }
+
+  #apply(now: Instant): AddressFailure[] {
+    return this.#addresses.apply([...this.#wanted].flatMap((group) => this.#places.get(group) ?? []), now);
+  }
+
+  /** An address vanished from an interface: put back when it is one of ours. */
+  removed(name: string, address: FoundAddress, now: Instant): void {
+    this.#addresses.removed(name, address, now);
+  }
+
+  #tell(place: VirtualAddress, make: (group: GroupName) => Input): void {
+    const group = this.#groupOf.get(place.address);
+    if (group !== undefined) this.#input(make(group));
   }
 
   /** A second announcement of the same term starts its schedule over. */
@@ -76,7 +95,7 @@ export class GroupAddresses {
   }
 
   nextDeadline(): Instant {
-    return earliest(this.#neighbours.nextDeadline(), this.#addresses.nextDeadline());
+    return earliest(this.#neighbours.nextDeadline(), instant(this.#addresses.nextDeadline()));
   }
 
   run(now: Instant): void {
@@ -89,9 +108,9 @@ export class GroupAddresses {
   #listen(name: InterfaceName): void {
     const adapter = this.#adapters.byName(name);
     if (adapter === undefined || this.#listening.get(name)?.index === adapter.index) return;
-    this.#listening.get(name)?.close();
-    const close = listenForClaims(adapter.index, (frame) => this.#heard(name, frame));
-    this.#listening.set(name, { index: adapter.index, close });
+    this.#listening.get(name)?.listener.close();
+    const listener = new FrameListener(native, adapter.index, { frame: (frame) => this.#heard(name, frame) });
+    this.#listening.set(name, { index: adapter.index, listener });
   }
 
   #heard(name: InterfaceName, frame: Uint8Array): void {
@@ -104,7 +123,15 @@ export class GroupAddresses {
   }
 }
 
-function placesOf(group: GroupConfig, self: NodeConfig): readonly VirtualAddress[] {
+interface Place extends VirtualAddress {
+  readonly interface: InterfaceName;
+}
+
+function restored(place: VirtualAddress): { kind: "addressRestored"; address: IpAddress; interface: InterfaceName } {
+  return { kind: "addressRestored", address: place.address, interface: place.interface as InterfaceName };
+}
+
+function placesOf(group: GroupConfig, self: NodeConfig): readonly Place[] {
   return group.addresses.map((place) => ({
     interface: interfaceFor(self, place) as InterfaceName,
     address: place.address,

@@ -8,6 +8,7 @@ import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
 import type { LinkName, NodeName } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Adapters } from "@holdfast/linux/adapters.ts";
+import { native } from "@holdfast/linux/load.ts";
 import { openUdp, type UdpSocket } from "@holdfast/linux/packet/udp.ts";
 
 /** One link of this node; without a socket it is down, for the reason given. */
@@ -47,17 +48,19 @@ export class Links {
   }
 
   #openLink(link: Link): void {
-    const adapter = this.#adapters.withAddress(link.address);
+    const adapter = this.#adapters.all().find((each) => each.addresses.some(({ address }) => address === link.address));
     if (link.socket !== undefined && adapter?.name === link.device) return;
     link.socket?.close();
     link.socket = undefined;
     if (adapter === undefined) return this.#lost(link, `no interface has the address ${link.address}`);
-    const opened = openUdp({ address: link.address, port: link.config.port, device: adapter.name });
+    const { name } = link.config;
+    const options = { address: link.address, port: link.config.port, device: adapter.name };
+    const opened = openUdp(native, options, {
+      datagram: (bytes, from) => this.#received(name, bytes, `${from.address}:${from.port}`),
+    });
     if (!opened.ok) return this.#lost(link, opened.error);
     link.socket = opened.value;
     link.device = adapter.name;
-    const { name } = link.config;
-    opened.value.receive((bytes, source, port) => this.#received(name, bytes, `${source}:${port}`));
     if (link.trouble === undefined) return;
     link.trouble = undefined;
     this.#input({ kind: "linkChanged", link: name, up: true, detail: `${link.address} on ${adapter.name}` });

@@ -11,8 +11,9 @@ import { lockNamespace } from "./lock.ts";
 import { logLine } from "./log.ts";
 import { prepare } from "./prepare.ts";
 import type { BootId } from "@holdfast/core/units/names.ts";
-import { Adapters } from "@holdfast/linux/adapters.ts";
-import { realtime } from "@holdfast/linux/scheduling.ts";
+import { type AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
+import { native } from "@holdfast/linux/load.ts";
+import { scheduleAll } from "@holdfast/linux/scheduling.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
@@ -20,7 +21,9 @@ const EXIT_CONFIG = 2;
 const PRIORITY = 50;
 
 function main(args: EngineArguments): void {
-  const adapters = Adapters.open();
+  // What the daemon wants to hear of interfaces it says once it is made.
+  const adapterEvents: { -readonly [Name in keyof AdapterEvents]: AdapterEvents[Name] } = {};
+  const adapters = new Adapters(native, adapterEvents);
   const prepared = prepare(args, adapters);
   if (!prepared.ok) {
     process.stderr.write(prepared.error);
@@ -32,10 +35,10 @@ function main(args: EngineArguments): void {
     process.exit(EXIT_FAILED);
   }
   makeDirectories(args);
-  const scheduled = realtime(PRIORITY);
-  if (!scheduled.ok) logLine("info", `runs without real-time scheduling (${scheduled.error}): fit for 100 ms, not for 10 ms`);
+  const { refused } = scheduleAll(native, "fifo", PRIORITY);
+  if (refused !== undefined) logLine("info", `runs without real-time scheduling (${refused}): fit for 100 ms, not for 10 ms`);
   const boot = randomBytes(8).toString("hex") as BootId;
-  const daemon = new Daemon({ ...prepared.value, args, adapters, boot, seed: randomInt(1, 2 ** 31) });
+  const daemon = new Daemon({ ...prepared.value, args, adapters, adapterEvents, boot, seed: randomInt(1, 2 ** 31) });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => daemon.stop());
   process.on("SIGHUP", () => logLine("warning", "this version reads its configuration at the start only; restart to apply a change"));
   daemon.run();

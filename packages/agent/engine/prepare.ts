@@ -12,7 +12,8 @@ import type { Keys } from "../seal/keys.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 import type { Adapters } from "@holdfast/linux/adapters.ts";
-import { jiffy } from "@holdfast/linux/kernel-id.ts";
+import { native } from "@holdfast/linux/load.ts";
+import { jiffy_ms } from "@holdfast/linux/scheduling.ts";
 
 export interface Prepared {
   readonly cluster: Cluster;
@@ -24,7 +25,7 @@ export interface Prepared {
 
 /** The error is the whole text for the operator. */
 export function prepare(args: EngineArguments, adapters: Adapters): Result<Prepared, string> {
-  const loaded = loadCluster(args.config, { cacheDirectory: join(args.runDirectory, "config"), jiffy: jiffy() });
+  const loaded = loadCluster(args.config, { cacheDirectory: join(args.runDirectory, "config"), jiffy: jiffy_ms(native) });
   const colour = process.stderr.isTTY === true && !process.env["NO_COLOR"];
   if (!loaded.ok) return failure(formatErrors(loaded.error, { colour }));
   const { cluster } = loaded.value;

@@ -19,7 +19,8 @@ export interface Group {
   readonly interfaces: readonly InterfaceName[];
   addressesWanted: boolean;
   addressesPlaced: boolean;
-  addressTrouble: string | undefined;
+  /** The addresses could not be placed or kept: not eligible until `AFTER_TROUBLE_MS` later. */
+  addressTrouble: { readonly detail: string; readonly at: Instant } | undefined;
   /** The fence is open under this term and announced. */
   announcedTerm: number | undefined;
   /** N1: an offer that waits for the addresses to be in place. */
