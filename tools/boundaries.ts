@@ -18,6 +18,7 @@ export interface Rule {
 /** What every room of the core speaks in: values and types without decisions. */
 const CONTRACTS = [
   "packages/core/units/",
+  "packages/core/random.ts",
   "packages/core/cluster.ts",
   "packages/core/effects.ts",
   "packages/core/view.ts",
@@ -33,6 +34,7 @@ export const RULES: readonly Rule[] = [
     from: "packages/core/wire/",
     may: ["packages/core/wire/", "packages/core/units/", "packages/core/ownership/lease/ballot.ts"],
   },
+  { from: "packages/core/random.ts", may: CONTRACTS },
   { from: "packages/core/cluster.ts", may: CONTRACTS },
   { from: "packages/core/effects.ts", may: CONTRACTS },
   { from: "packages/core/view.ts", may: CONTRACTS },

@@ -48,9 +48,8 @@ function outcome(
     return { name, outcome: "failed", reason: 'skipped without a reason: say why, as in t.skip("needs root")' };
   }
   if (error === undefined) return { name, outcome: "passed", reason: "" };
-  const cause =
-    error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause ?? error);
-  return { name, outcome: "failed", reason: cause };
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return { name, outcome: "failed", reason: cause.stack ?? cause.message };
 }
 
 // The one default export of the repository: node:test loads reporters by it.

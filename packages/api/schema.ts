@@ -23,7 +23,12 @@ export interface Status {
   readonly config_differs: readonly string[];
   /** Milliseconds since the engine was heard from; more than the dead time: all below is stale. */
   readonly engine_age_ms: number;
-  readonly timing: { readonly heartbeat_ms: number; readonly dead_ms: number; readonly window_ms: number; readonly keep_ms: number };
+  readonly timing: {
+    readonly heartbeat_ms: number;
+    readonly dead_ms: number;
+    readonly window_ms: number;
+    readonly keep_ms: number;
+  };
   readonly nodes: readonly NodeStatus[];
   readonly groups: readonly GroupStatus[];
   /** Sentences for a person: what is wrong and the command that shows more. */
@@ -42,7 +47,11 @@ export interface NodeStatus {
   readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "unknown";
   /** Milliseconds since last heard; 0 for the answering node; null: never. */
   readonly age_ms: number | null;
-  readonly links: readonly { readonly name: string; readonly state: "ok" | "LOSS" | "DOWN"; readonly loss_percent: number }[];
+  readonly links: readonly {
+    readonly name: string;
+    readonly state: "ok" | "LOSS" | "DOWN";
+    readonly loss_percent: number;
+  }[];
   readonly drained: boolean;
   readonly drain_reason: string | null;
   /** What keeps it from owning a group that prefers it, such as `interface-down`. */
@@ -67,7 +76,12 @@ export interface Links {
   readonly schema: "holdfast.links/1";
   readonly node: string;
   readonly rows: readonly LinkRow[];
-  readonly rejected: readonly { readonly link: string; readonly reason: string; readonly source: string; readonly count: number }[];
+  readonly rejected: readonly {
+    readonly link: string;
+    readonly reason: string;
+    readonly source: string;
+    readonly count: number;
+  }[];
 }
 
 /** `from` hears `to`'s heartbeats on `link`: one direction. */

@@ -5,7 +5,6 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { Socket } from "node:net";
-import type { Native } from "@holdfast/linux/native.ts";
 import type { ToControl } from "../channel.ts";
 import { engineChannel, type EngineChannel } from "./channel.ts";
 import { type DrainMark, drainMark } from "./drain-mark.ts";
@@ -18,8 +17,6 @@ import { dropPrivileges, handOver, listen } from "./socket.ts";
 import { type ViewSource, viewSource } from "./view-source.ts";
 
 const ENGINE_FD = 3;
-/** Loaded when it is there: control also runs where the addon was not built. */
-const ADDON: string = "@holdfast/linux/load.ts";
 /** What the engine may say before control is ready, such as the events of its start. */
 const EARLY_MAX = 1000;
 
@@ -130,8 +127,9 @@ async function start(hello: Extract<ToControl, { kind: "hello" }>, channel: Engi
 
 /** The engine's real-time class is inherited by every thread; none of it is for control. */
 async function scheduleNormally(): Promise<void> {
+  // Loaded here, because control serves also where the addon was not built.
   try {
-    const { native } = (await import(ADDON)) as { readonly native: Native };
+    const { native } = await import("@holdfast/linux/load.ts");
     for (const tid of readdirSync("/proc/self/task")) native.schedule(Number(tid), 0, 0);
   } catch (error) {
     process.stderr.write(

@@ -1,0 +1,20 @@
+/** One event on one line, and what an owner's change cost. */
+import type { Event } from "@holdfast/api/schema.ts";
+import { printable, type Terminal } from "./terminal.ts";
+import { clock } from "./words.ts";
+
+export function eventLine(event: Event, { paint }: Terminal, now: number): string {
+  const colour = event.level === "alarm" ? "red" : event.level === "warning" ? "yellow" : undefined;
+  const level = event.level === "info" ? "" : `${paint(colour, event.level.toUpperCase())}: `;
+  return `${clock(event.time, new Date(now))}  ${printable(event.node)}  ${level}${printable(event.text)}`;
+}
+
+/** "detect 1209 + elect 28 = outage 1237 ms (estimate)"; undefined without phases. */
+export function phasesLine(event: Event): string | undefined {
+  if (!event.phases) return undefined;
+  const phases = Object.entries(event.phases);
+  if (phases.length === 0) return undefined;
+  const tenths = (value: number): number => Math.round(value * 10) / 10;
+  const sum = tenths(phases.reduce((total, [, value]) => total + value, 0));
+  return `${phases.map(([name, value]) => `${printable(name)} ${tenths(value)}`).join(" + ")} = outage ${sum} ms (estimate)`;
+}

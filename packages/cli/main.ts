@@ -1,0 +1,69 @@
+/** The command `holdfast`: declares what can be typed, runs one command, and turns how it ended into an exit code. */
+import { createInterface } from "node:readline/promises";
+import { ApiFailure } from "@holdfast/api/client.ts";
+import { type ApiError, EXIT } from "@holdfast/api/schema.ts";
+import { CommanderError } from "commander";
+import { CommandFailure, type Context } from "./command.ts";
+import { lab } from "./lab.ts";
+import { type GlobalOptions, program } from "./program.ts";
+import { printable, terminal } from "./terminal.ts";
+
+function contextOf(options: GlobalOptions): Context {
+  const { stdout, stdin, env } = process;
+  return {
+    socket: options.socket,
+    json: options.json ?? false,
+    terminal: terminal({ tty: stdout.isTTY, columns: stdout.columns, env }, options.color),
+    print: (line) => stdout.write(`${line}\n`),
+    write: (text) => stdout.write(text),
+    now: Date.now,
+    interactive: stdin.isTTY && stdout.isTTY,
+    async question(text) {
+      const prompt = createInterface({ input: stdin, output: stdout });
+      try {
+        return await prompt.question(text);
+      } finally {
+        prompt.close();
+      }
+    },
+  };
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  // The lab has its own words; none of them is for us.
+  if (words[0] === "lab") return lab(words.slice(1));
+  let code: number = EXIT.done;
+  const commands = program(contextOf, (exit) => (code = exit));
+  await commands.parseAsync(words, { from: "user" });
+  return code;
+}
+
+function exitOf(error: ApiError, words: readonly string[]): number {
+  if (error.code === "unreachable" || error.code === "no-answer") return EXIT.unreachable;
+  // The daemon answers, but nothing is known of the cluster.
+  if (error.code === "engine-silent") return words.includes("status") ? EXIT.outage : EXIT.unreachable;
+  return error.code.startsWith("unknown-") || error.code.startsWith("bad-") ? EXIT.usage : EXIT.failed;
+}
+
+function report(error: unknown, words: readonly string[]): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  const known = error instanceof CommandFailure || error instanceof ApiFailure;
+  if (!known) throw error;
+  const { message, hint } = error.error;
+  const hinted = hint === null ? "" : `\n  ${printable(hint)}`;
+  const text = words.includes("--json") ? JSON.stringify(error.error) : `holdfast: ${printable(message)}${hinted}`;
+  process.stderr.write(`${text}\n`);
+  return error instanceof CommandFailure ? error.exit : exitOf(error.error, words);
+}
+
+// `holdfast history | head` is not an error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.failed),
+);
+
+const words = process.argv.slice(2);
+try {
+  process.exitCode = await main(words);
+} catch (error) {
+  process.exitCode = report(error, words);
+}
