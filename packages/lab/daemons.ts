@@ -39,6 +39,8 @@ export class Daemon {
   #frozen = false;
   /** The lab ended it, so that its end is no surprise. */
   #expected = false;
+  /** Start again as soon as the one that is stopping has ended. */
+  #again = false;
 
   constructor(lab: string, node: string, say: (text: string) => void) {
     this.node = node;
@@ -52,7 +54,10 @@ export class Daemon {
   }
 
   start(): void {
-    if (this.#child) return;
+    if (this.#child) {
+      this.#again = this.#expected;
+      return;
+    }
     const { directory, config, socket, state, run, log } = this.files;
     mkdirSync(state, { recursive: true, mode: 0o700 });
     mkdirSync(run, { recursive: true, mode: 0o755 });
@@ -78,12 +83,14 @@ export class Daemon {
     closeSync(output);
     this.#child = child;
     this.#expected = false;
+    this.#again = false;
     this.#frozen = false;
     child.on("exit", (code, signal) => {
       if (this.#child !== child) return;
       this.#child = undefined;
       if (!this.#expected)
         this.#say(`the daemon of ${this.node} ended by itself (${signal ?? `status ${code}`}); see ${log}`);
+      if (this.#again) this.start();
     });
   }
 

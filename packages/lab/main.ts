@@ -10,6 +10,7 @@ import { DEFAULT_NAME, LabError, isRunning, labDirectory, livingPid, removeStale
 import type { LabDirectory } from "./directory.ts";
 import { explainRefusal, readPermissions, startSupervisor } from "./isolation.ts";
 import type { LabOptions } from "./isolation.ts";
+import { isHoldfastCommand, runHoldfast } from "./node-command.ts";
 import { ask } from "./protocol.ts";
 import type { End } from "./protocol.ts";
 import { MOST_NODES } from "./topology.ts";
@@ -27,6 +28,7 @@ const USAGE = `holdfast lab COMMAND [--name NAME] [--json]
   loss PERCENT                 at random between the nodes
   heal                         undo all faults, start what died
   measure [FAULT|all] [--runs N]  the client's outage against the limits
+  why, links, events, history, drain, undrain ...   holdfast's own, asked of a node
   exec NODE COMMAND...         run a program in a node, client, watch or switch
   down                         end it; nothing is left
 `;
@@ -67,7 +69,7 @@ export async function runLab(args: string[]): Promise<number> {
   }
   try {
     const end = await dispatch(invocation);
-    if (invocation.json) console.log(JSON.stringify(end.result));
+    if (invocation.json && end.result !== undefined) console.log(JSON.stringify(end.result));
     return end.code;
   } catch (error) {
     if (!(error instanceof LabError)) throw error;
@@ -78,8 +80,8 @@ export async function runLab(args: string[]): Promise<number> {
 }
 
 function parse(args: string[]): Invocation | undefined {
-  // What follows `exec` belongs to the program: its own options are not the lab's.
-  const at = args.indexOf("exec");
+  // What follows these belongs to another program: its own options are not the lab's.
+  const at = args.findIndex((word) => word === "exec" || isHoldfastCommand(word));
   const own = at < 0 ? args : args.slice(0, at + 1);
   const { values, positionals } = parseArgs({
     args: own,
@@ -123,6 +125,7 @@ async function dispatch(invocation: Invocation): Promise<End> {
     case "measure":
       return request([args[0] ?? "all", invocation.runs]);
     default:
+      if (isHoldfastCommand(command)) return runHoldfast(directory, command, args, json);
       if (
         command !== "status" &&
         command !== "heal" &&
@@ -207,6 +210,7 @@ async function demo(invocation: Invocation, say: (text: string) => void): Promis
     "move web n2",
     "freeze n1",
     "partition n1 n2",
+    "why web",
     "heal",
     "measure all --runs 1",
     "down",
