@@ -32,6 +32,11 @@ for (const row of table) {
   });
 }
 
+test("refusal explained: too many namespaces", () => {
+  const text = explainRefusal({ ...USER, uid: 0 }, "unshare: unshare failed: No space left on device\n");
+  assert.match(text, /sysctl user\.max_net_namespaces=10000/);
+});
+
 test("root needs no user namespace, a user does, and all die with the first process", () => {
   assert.ok(!unshareArguments(0).includes("--user"));
   assert.ok(unshareArguments(1000).includes("--user"));
