@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { ACTION_NAMES } from "./actions.ts";
 import { DEFAULT_TIMING } from "./configuration.ts";
-import { DEFAULT_NAME, LabError, isRunning, labDirectory, livingPid, removeStale } from "./directory.ts";
+import { DEFAULT_NAME, LabError, directoryMode, isRunning, labDirectory, livingPid, removeStale } from "./directory.ts";
 import type { LabDirectory } from "./directory.ts";
 import { explainRefusal, readPermissions, startSupervisor } from "./isolation.ts";
 import type { LabOptions } from "./isolation.ts";
@@ -155,7 +155,7 @@ async function up(invocation: Invocation, say: (text: string) => void): Promise<
   }
   if (existsSync(directory.path))
     throw new LabError(`${directory.path} belongs to a lab that is just starting; try again in a moment`);
-  mkdirSync(directory.path, { mode: 0o700 });
+  mkdirSync(directory.path, { mode: directoryMode(process.getuid?.() ?? 0) });
   await awaitSupervisor(directory, options);
   let end: End;
   try {
