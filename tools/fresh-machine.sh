@@ -22,8 +22,8 @@ case ${2:-} in
   setup) run="sh tools/setup.sh test" ;;
   *) fail "usage: sudo sh tools/fresh-machine.sh CACHE_DIR start|test|full|setup" ;;
 esac
-[ "$(id -u)" -eq 0 ] || fail "debootstrap and chroot need root; run it with sudo"
-for tool in debootstrap git unshare chroot; do
+[ "$(id -u)" -eq 0 ] || fail "debootstrap and mounts need root; run it with sudo"
+for tool in debootstrap git unshare pivot_root; do
   command -v "$tool" >/dev/null || fail "missing $tool; run: apt-get install --no-install-recommends debootstrap git util-linux"
 done
 
@@ -65,12 +65,19 @@ env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-
   MACHINE="$machine" RUN="$run" \
   unshare --mount --pid --uts --ipc --fork --kill-child sh -eu -c '
     mount --make-rprivate /
+    mount --bind "$MACHINE" "$MACHINE"
     mount -t proc proc "$MACHINE/proc"
     mount -t sysfs sysfs "$MACHINE/sys"
     mount --rbind /dev "$MACHINE/dev"
     mount -t tmpfs tmpfs "$MACHINE/tmp"
     mount -t tmpfs tmpfs "$MACHINE/run"
-    exec chroot "$MACHINE" sh -c "cd /srv/holdfast && exec \$RUN"
+    # pivot_root, not chroot: below a chroot the kernel refuses the mounts of a network namespace, and user namespaces.
+    cd "$MACHINE"
+    mkdir -p mnt/host
+    pivot_root . mnt/host
+    umount -l /mnt/host
+    cd /srv/holdfast
+    exec $RUN
   ' || status=$?
 echo "fresh-machine: $run ended with exit code $status after $(($(date +%s) - started)) s"
 exit "$status"

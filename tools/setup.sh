@@ -127,6 +127,8 @@ reason() {
     echo "the network or the package server cannot be reached (a proxy? npm config get proxy; apt-config dump Acquire)"
   elif grep -qE 'EACCES|EPERM|EROFS|Permission denied|Read-only file system' "$1"; then
     echo "no right to write here: $root belongs to $(ls -ld "$root" | awk '{ print $3 }'), and this is $(id -un)"
+  elif grep -qE 'CERT_|SELF_SIGNED|self-signed|certificate verification failed' "$1"; then
+    echo "the package server's certificate is not trusted; with a certificate authority of your own: export NODE_EXTRA_CA_CERTS=FILE"
   elif grep -qE 'EINTEGRITY' "$1"; then
     echo "a package does not have the checksum of package-lock.json; do not go on before you know why"
   else

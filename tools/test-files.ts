@@ -126,7 +126,7 @@ function troubleOf(outcomes: readonly Outcome[], ended: boolean, ending: Ending)
   const failed = (reason: string): Outcome[] => [{ name, outcome: "failed", reason }];
   if (typeof ending === "string") return failed(ending);
   if (ending !== 0 && !outcomes.some((one) => one.outcome === "failed")) return failed(`exited with code ${ending}`);
+  if (outcomes.length === 0) return failed(ended ? "ran no test" : "ran no test, or left before the first was done");
   if (!ended) return failed("left before its tests were done");
-  if (outcomes.length === 0) return failed("ran no test");
   return [];
 }
