@@ -39,6 +39,8 @@ export class Daemon {
   #frozen = false;
   /** The lab ended it, so that its end is no surprise. */
   #expected = false;
+  /** How it ended when nobody had asked it to; undefined while all is as ordered. */
+  #failure: string | undefined;
   /** Start again as soon as the one that is stopping has ended. */
   #again = false;
 
@@ -51,6 +53,10 @@ export class Daemon {
   get state(): DaemonState {
     if (this.#child === undefined) return "stopped";
     return this.#frozen ? "frozen" : "running";
+  }
+
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   start(): void {
@@ -84,12 +90,15 @@ export class Daemon {
     this.#child = child;
     this.#expected = false;
     this.#again = false;
+    this.#failure = undefined;
     this.#frozen = false;
     child.on("exit", (code, signal) => {
       if (this.#child !== child) return;
       this.#child = undefined;
-      if (!this.#expected)
-        this.#say(`the daemon of ${this.node} ended by itself (${signal ?? `status ${code}`}); see ${log}`);
+      if (!this.#expected) {
+        this.#failure = `the daemon of ${this.node} ended by itself (${signal ?? `status ${code}`}); see ${log}`;
+        this.#say(this.#failure);
+      }
       if (this.#again) this.start();
     });
   }

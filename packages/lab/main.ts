@@ -161,7 +161,9 @@ async function up(invocation: Invocation, say: (text: string) => void): Promise<
   try {
     end = await ask(directory.socket, { command: "ready", args: [] }, say);
   } catch (error) {
-    throw new LabError(`${error instanceof Error ? error.message : String(error)}; log: ${directory.log}`);
+    throw new LabError(
+      `${error instanceof Error ? error.message : String(error)}; it stays up for a look (lab status, lab down); log: ${directory.log}`,
+    );
   }
   const { owner, nodes } = end.result as { owner: string | null; nodes: readonly string[] };
   const root = readPermissions().uid === 0 ? "as root" : "no root";
