@@ -39,6 +39,10 @@ export class Daemon {
   #frozen = false;
   /** The lab ended it, so that its end is no surprise. */
   #expected = false;
+  /** How it ended when nobody had asked it to; undefined while all is as ordered. */
+  #failure: string | undefined;
+  /** Start again as soon as the one that is stopping has ended. */
+  #again = false;
 
   constructor(lab: string, node: string, say: (text: string) => void) {
     this.node = node;
@@ -51,8 +55,15 @@ export class Daemon {
     return this.#frozen ? "frozen" : "running";
   }
 
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
   start(): void {
-    if (this.#child) return;
+    if (this.#child) {
+      this.#again = this.#expected;
+      return;
+    }
     const { directory, config, socket, state, run, log } = this.files;
     mkdirSync(state, { recursive: true, mode: 0o700 });
     mkdirSync(run, { recursive: true, mode: 0o755 });
@@ -78,12 +89,17 @@ export class Daemon {
     closeSync(output);
     this.#child = child;
     this.#expected = false;
+    this.#again = false;
+    this.#failure = undefined;
     this.#frozen = false;
     child.on("exit", (code, signal) => {
       if (this.#child !== child) return;
       this.#child = undefined;
-      if (!this.#expected)
-        this.#say(`the daemon of ${this.node} ended by itself (${signal ?? `status ${code}`}); see ${log}`);
+      if (!this.#expected) {
+        this.#failure = `the daemon of ${this.node} ended by itself (${signal ?? `status ${code}`}); see ${log}`;
+        this.#say(this.#failure);
+      }
+      if (this.#again) this.start();
     });
   }
 

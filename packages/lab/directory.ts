@@ -22,13 +22,21 @@ export interface LabDirectory {
   readonly pid: string;
 }
 
-/** Creates the user's parent directory (mode 0700); refuses one that somebody else made. */
+/**
+ * Of this user only. As root others may pass, not look: each node's control process becomes an unprivileged user and
+ * writes its history below. What is secret has a mode of its own.
+ */
+export function directoryMode(uid: number): number {
+  return uid === 0 ? 0o711 : 0o700;
+}
+
+/** Creates the user's parent directory if need be; refuses one that somebody else made. */
 export function labDirectory(name: string): LabDirectory {
   const uid = process.getuid?.() ?? 0;
   const parent = `/tmp/holdfast-lab-${uid}`;
-  if (!existsSync(parent)) mkdirSync(parent, { mode: 0o700 });
+  if (!existsSync(parent)) mkdirSync(parent, { mode: directoryMode(uid) });
   const found = lstatSync(parent);
-  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
+  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o066) !== 0) {
     throw new LabError(
       `${parent} is not a directory of yours alone (owner ${found.uid}, mode ${(found.mode & 0o777).toString(8)}); remove it and try again`,
     );

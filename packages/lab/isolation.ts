@@ -89,6 +89,9 @@ function sysctl(path: string): string | undefined {
 /** Why namespaces were refused and what to do about it. */
 export function explainRefusal(permissions: Permissions, log: string): string {
   const said = log.trim().split("\n").slice(-3).join("; ") || "no message";
+  if (/No space left on device/.test(said)) {
+    return `the kernel's limit on namespaces is reached (${said}). Raise it: sudo sysctl user.max_net_namespaces=10000 user.max_user_namespaces=10000, or end other labs: holdfast lab down --name NAME`;
+  }
   if (permissions.uid === 0) {
     return `the kernel refuses namespaces even to root (${said}). In a container: start it with --privileged, or run the lab outside`;
   }

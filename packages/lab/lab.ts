@@ -126,6 +126,8 @@ export class Lab {
     for (;;) {
       const wrong = restlessness(await this.statuses(), this.topology.service.group, this.members.length);
       if (wrong === undefined) return;
+      // It does not come back by itself: there is nothing to wait for.
+      for (const daemon of this.daemons.values()) if (daemon.failure !== undefined) throw new LabError(daemon.failure);
       if (performance.now() > until)
         throw new LabError(`the cluster did not come to rest within ${timeout_ms / 1000} s: ${wrong}`);
       await delay(50);

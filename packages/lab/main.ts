@@ -6,10 +6,11 @@ import { parseArgs } from "node:util";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { ACTION_NAMES } from "./actions.ts";
 import { DEFAULT_TIMING } from "./configuration.ts";
-import { DEFAULT_NAME, LabError, isRunning, labDirectory, livingPid, removeStale } from "./directory.ts";
+import { DEFAULT_NAME, LabError, directoryMode, isRunning, labDirectory, livingPid, removeStale } from "./directory.ts";
 import type { LabDirectory } from "./directory.ts";
 import { explainRefusal, readPermissions, startSupervisor } from "./isolation.ts";
 import type { LabOptions } from "./isolation.ts";
+import { isHoldfastCommand, runHoldfast } from "./node-command.ts";
 import { ask } from "./protocol.ts";
 import type { End } from "./protocol.ts";
 import { MOST_NODES } from "./topology.ts";
@@ -27,6 +28,7 @@ const USAGE = `holdfast lab COMMAND [--name NAME] [--json]
   loss PERCENT                 at random between the nodes
   heal                         undo all faults, start what died
   measure [FAULT|all] [--runs N]  the client's outage against the limits
+  why, links, events, history, drain, undrain ...   holdfast's own, asked of a node
   exec NODE COMMAND...         run a program in a node, client, watch or switch
   down                         end it; nothing is left
 `;
@@ -67,7 +69,7 @@ export async function runLab(args: string[]): Promise<number> {
   }
   try {
     const end = await dispatch(invocation);
-    if (invocation.json) console.log(JSON.stringify(end.result));
+    if (invocation.json && end.result !== undefined) console.log(JSON.stringify(end.result));
     return end.code;
   } catch (error) {
     if (!(error instanceof LabError)) throw error;
@@ -78,8 +80,8 @@ export async function runLab(args: string[]): Promise<number> {
 }
 
 function parse(args: string[]): Invocation | undefined {
-  // What follows `exec` belongs to the program: its own options are not the lab's.
-  const at = args.indexOf("exec");
+  // What follows these belongs to another program: its own options are not the lab's.
+  const at = args.findIndex((word) => word === "exec" || isHoldfastCommand(word));
   const own = at < 0 ? args : args.slice(0, at + 1);
   const { values, positionals } = parseArgs({
     args: own,
@@ -123,6 +125,7 @@ async function dispatch(invocation: Invocation): Promise<End> {
     case "measure":
       return request([args[0] ?? "all", invocation.runs]);
     default:
+      if (isHoldfastCommand(command)) return runHoldfast(directory, command, args, json);
       if (
         command !== "status" &&
         command !== "heal" &&
@@ -152,13 +155,15 @@ async function up(invocation: Invocation, say: (text: string) => void): Promise<
   }
   if (existsSync(directory.path))
     throw new LabError(`${directory.path} belongs to a lab that is just starting; try again in a moment`);
-  mkdirSync(directory.path, { mode: 0o700 });
+  mkdirSync(directory.path, { mode: directoryMode(process.getuid?.() ?? 0) });
   await awaitSupervisor(directory, options);
   let end: End;
   try {
     end = await ask(directory.socket, { command: "ready", args: [] }, say);
   } catch (error) {
-    throw new LabError(`${error instanceof Error ? error.message : String(error)}; log: ${directory.log}`);
+    throw new LabError(
+      `${error instanceof Error ? error.message : String(error)}; it stays up for a look (lab status, lab down); log: ${directory.log}`,
+    );
   }
   const { owner, nodes } = end.result as { owner: string | null; nodes: readonly string[] };
   const root = readPermissions().uid === 0 ? "as root" : "no root";
@@ -207,6 +212,7 @@ async function demo(invocation: Invocation, say: (text: string) => void): Promis
     "move web n2",
     "freeze n1",
     "partition n1 n2",
+    "why web",
     "heal",
     "measure all --runs 1",
     "down",

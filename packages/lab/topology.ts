@@ -33,7 +33,8 @@ export interface Topology {
   readonly service: { readonly group: string; readonly address: Ipv4; readonly address6: Ipv6 };
 }
 
-export const MOST_NODES = 9;
+/** Every node votes, and seven voters are the most a cluster has. */
+export const MOST_NODES = 7;
 export const HEARTBEAT_PORT = 7400;
 
 /**
