@@ -188,12 +188,13 @@ describe("with a daemon", () => {
     assert.match((await holdfast(["history", "web"], env)).out, /has recorded nothing/);
   });
 
-  test("events -f shows the last and the new ones, as NDJSON under --json", async () => {
+  test("events -f shows the last and the new ones, as NDJSON under --json", async (t) => {
     engine.tellEvent({ code: "link-up", text: "link lan to lb2 is up" });
     const child = spawn(process.execPath, [MAIN, "events", "-f", "--json"], {
       stdio: ["ignore", "pipe", "inherit"],
       env: { ...process.env, ...env },
     });
+    t.after(() => child.kill());
     let out = "";
     child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
     await eventually(() => assert.match(out, /link lan to lb2 is up/));
@@ -201,7 +202,6 @@ describe("with a daemon", () => {
     await eventually(() => assert.match(out, /link lan to lb2 is down/));
     for (const line of out.trimEnd().split("\n"))
       assert.equal((JSON.parse(line) as { schema: string }).schema, "holdfast.event/1");
-    child.kill();
     assert.match((await holdfast(["events"], env)).out, /lb1 {2}WARNING: link lan to lb2 is down/);
   });
 
@@ -274,9 +274,13 @@ describe("with a daemon", () => {
           env: { ...process.env, ...env },
         });
         let out = "";
+        let answered = false;
         child.stdout.on("data", (chunk: Buffer) => {
           out += chunk.toString();
-          if (out.endsWith("[y/N] ") || /\[y\/N\] \u001b\[\d+G$/.test(out)) child.stdin.write(`${answer}\n`);
+          if (!answered && out.includes("[y/N] ")) {
+            answered = true;
+            child.stdin.write(`${answer}\n`);
+          }
         });
         child.once("close", (code) => resolve({ code, out, err: "" }));
       });
@@ -289,17 +293,17 @@ describe("with a daemon", () => {
     assert.deepEqual(asked, ["lb1"]);
   });
 
-  test("status -w redraws in place and says STALE when the daemon is gone", async () => {
+  test("status -w redraws in place and says STALE when the daemon is gone", async (t) => {
     const child = spawn("script", ["-qec", `${process.execPath} ${MAIN} status -w`, "/dev/null"], {
       env: { ...process.env, ...env, NO_COLOR: "1" },
     });
+    t.after(() => child.kill());
     let out = "";
     child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
-    await eventually(() => assert.match(out, /OK {2}3\/3 nodes[^]*\u001b\[\d+A/));
+    await eventually(() => assert.match(out, /OK {2}3\/3 nodes[^]*\x5b\d+A/));
     engine.child.kill("SIGSTOP");
     await eventually(() => assert.match(out, /STALE \d/));
     engine.child.kill("SIGCONT");
-    child.kill();
   });
 });
 
