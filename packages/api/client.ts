@@ -21,7 +21,7 @@ export class ApiFailure extends Error {
 /** Throws ApiFailure. */
 export async function fetchJson<T>(socket: string, path: string, timeout_ms = PATIENCE_MS): Promise<T> {
   const { status, text } = await exchange(socket, "GET", path, undefined, timeout_ms);
-  return decode<T>(socket, status, text, status === 200);
+  return decode(socket, status, text, status === 200) as T;
 }
 
 /** An outcome of any code; throws ApiFailure when the request itself was wrong. */
@@ -29,17 +29,17 @@ export async function postJson(socket: string, path: string, body: object, timeo
   // The daemon ends the request by the timeout; we wait a little longer for it to say so.
   const patience = timeout_ms + PATIENCE_MS;
   const { status, text } = await exchange(socket, "POST", path, JSON.stringify({ ...body, timeout_ms }), patience);
-  return decode<Outcome>(socket, status, text, text.includes('"holdfast.outcome/1"'));
+  return decode(socket, status, text, text.includes('"holdfast.outcome/1"')) as Outcome;
 }
 
-function decode<T>(socket: string, status: number, text: string, good: boolean): T {
+function decode(socket: string, status: number, text: string, good: boolean): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw unreachable("no-answer", `what answers on ${socket} is not holdfast (HTTP status ${status})`);
   }
-  if (good) return value as T;
+  if (good) return value;
   if (isApiError(value)) throw new ApiFailure(value);
   throw unreachable("no-answer", `what answers on ${socket} is not holdfast (HTTP status ${status})`);
 }
@@ -125,7 +125,7 @@ export async function streamLines(
     // Cut off: by us, or because control ended; the caller decides whether to ask again.
     return;
   }
-  if (response.statusCode !== 200) decode<never>(socket, response.statusCode ?? 0, rest, false);
+  if (response.statusCode !== 200) decode(socket, response.statusCode ?? 0, rest, false);
 }
 
 function unreachableBy(socket: string, error: Error): ApiFailure {

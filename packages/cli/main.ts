@@ -33,7 +33,7 @@ async function main(words: readonly string[]): Promise<number> {
   // The lab has its own words; none of them is for us.
   if (words[0] === "lab") return lab(words.slice(1));
   let code: number = EXIT.done;
-  const commands = program(contextOf, (exit) => (code = exit));
+  const commands = program(contextOf, (exit) => (code = exit), words.includes("--json"));
   await commands.parseAsync(words, { from: "user" });
   return code;
 }
@@ -45,8 +45,18 @@ function exitOf(error: ApiError, words: readonly string[]): number {
   return error.code.startsWith("unknown-") || error.code.startsWith("bad-") ? EXIT.usage : EXIT.failed;
 }
 
+function usageError(error: CommanderError): ApiError {
+  const message = error.message.replace(/^error: /, "");
+  return { schema: "holdfast.error/1", code: "usage", message, hint: "holdfast --help" };
+}
+
 function report(error: unknown, words: readonly string[]): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (error instanceof CommanderError) {
+    // Help and version end so too. Without --json commander has said it already.
+    if (error.exitCode === 0) return EXIT.done;
+    if (words.includes("--json")) process.stderr.write(`${JSON.stringify(usageError(error))}\n`);
+    return EXIT.usage;
+  }
   const known = error instanceof CommandFailure || error instanceof ApiFailure;
   if (!known) throw error;
   const { message, hint } = error.error;

@@ -18,8 +18,14 @@ Exit codes: 0 done or healthy, 1 failed, 2 usage or configuration, 3 degraded, 4
 5 refused by a safety rule, 6 timeout, 7 daemon unreachable.`;
 
 /** Each command's module is loaded when it runs: `status` needs no YAML parser. */
-export function program(contextOf: (options: GlobalOptions) => Context, ended: (exit: number) => void): Command {
+export function program(
+  contextOf: (options: GlobalOptions) => Context,
+  ended: (exit: number) => void,
+  json: boolean,
+): Command {
   const root = new Command("holdfast")
+    // Under --json the error is printed by main.ts, as JSON.
+    .configureOutput(json ? { outputError: () => undefined } : {})
     .description("keeps an address on exactly one healthy node")
     .addOption(new Option("--socket <path>", "the daemon's socket").env("HOLDFAST_SOCKET").default(DEFAULT_SOCKET))
     .option("--json", "print JSON; errors as JSON on standard error")

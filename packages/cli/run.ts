@@ -2,13 +2,14 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isName } from "@holdfast/core/units/names.ts";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { CommandFailure } from "./command.ts";
 
 /** A small heap: the engine makes little garbage, and short pauses matter more than throughput. */
 const V8_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=64"];
 const ENGINE = fileURLToPath(new URL("../agent/engine/main.ts", import.meta.url));
+/** Whether such a node exists is for the daemon to say; this catches what can be no name at all. */
+const NODE_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const COMPILE_CACHE = fileURLToPath(new URL("../../build/compile-cache", import.meta.url));
 
 export interface RunOptions {
@@ -36,7 +37,7 @@ export interface RunPlan {
 
 export function runPlan(options: RunOptions, env: Readonly<Record<string, string | undefined>>): RunPlan {
   checkReadable(options.config);
-  if (options.node !== undefined && !isName(options.node)) {
+  if (options.node !== undefined && !NODE_NAME.test(options.node)) {
     const form = "1 to 32 lower-case letters, digits and -, not beginning with -";
     throw new CommandFailure(EXIT.usage, "bad-node", `"${options.node}" is not a node's name`, form);
   }

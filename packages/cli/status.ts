@@ -7,6 +7,8 @@ import { type Colour, printable, type Terminal } from "./terminal.ts";
 import { clock, duration, milliseconds } from "./words.ts";
 
 const REDRAW_MS = 1000;
+/** A picture that waits longer for the daemon would look alive while it is not. */
+const WATCH_PATIENCE_MS = 1000;
 
 export async function status(context: Context, options: { readonly watch: boolean }): Promise<number> {
   if (options.watch) return watch(context);
@@ -27,7 +29,7 @@ async function watch(context: Context): Promise<number> {
   for (;;) {
     let lines: string[];
     try {
-      last = { answer: await fetchJson<Status>(context.socket, "/v1/status"), at: context.now() };
+      last = { answer: await fetchJson<Status>(context.socket, "/v1/status", WATCH_PATIENCE_MS), at: context.now() };
       lines = context.json ? [JSON.stringify(last.answer)] : statusLines(last.answer, context.terminal, context.now());
     } catch (error) {
       if (!(error instanceof ApiFailure) || !last || context.json) throw error;
@@ -42,10 +44,17 @@ async function watch(context: Context): Promise<number> {
       // Back to where the picture began, and nothing of the former one left below.
       const back = drawn === 0 ? "" : `\u001b[${drawn}A`;
       context.write(`${back}${lines.map((line) => `\r${line}\u001b[K\n`).join("")}\u001b[J`);
-      drawn = lines.length;
+      drawn = screenRows(lines, context.terminal);
     } else lines.forEach(context.print);
     await new Promise((resolve) => setTimeout(resolve, REDRAW_MS));
   }
+}
+
+/** A line longer than the screen takes several rows of it. */
+function screenRows(lines: readonly string[], { width }: Terminal): number {
+  // oxlint-disable-next-line no-control-regex -- colours take no place
+  const length = (line: string): number => line.replace(/\u001b\[\d+m/g, "").length;
+  return lines.reduce((rows, line) => rows + Math.max(1, Math.ceil(length(line) / (width ?? 80))), 0);
 }
 
 export function statusLines(answer: Status, terminal: Terminal, now: number): string[] {
@@ -123,6 +132,7 @@ function ownerCell(group: GroupStatus): Cell {
     case "moving":
       return { text: `${group.owner ?? "-"} MOVING`, colour: "yellow" };
     case "owned":
+    default:
       return { text: group.owner ?? "NONE" };
   }
 }

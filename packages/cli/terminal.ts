@@ -21,7 +21,8 @@ export function terminal({ tty, columns, env }: Surroundings, choice: ColourChoi
   const wanted = tty && !env["NO_COLOR"] && env["TERM"] !== "dumb";
   const coloured = choice === "always" || (choice === "auto" && wanted);
   return {
-    width: tty ? (columns ?? 80) : undefined,
+    // A terminal that does not know its size says 0.
+    width: tty ? columns || 80 : undefined,
     paint: (colour, text) => (coloured && colour ? `\u001b[${CODES[colour]}m${text}\u001b[0m` : text),
   };
 }

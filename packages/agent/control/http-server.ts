@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { ApiError } from "@holdfast/api/schema.ts";
+import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 
 // An import of node:http touches all its exports and so loads a whole web client: 14 MB of resident memory.
 const { createServer } = process.getBuiltinModule("node:http");
@@ -128,6 +129,14 @@ function send(
   response.once("close", () => clearTimeout(timer));
 }
 
+function parseBody(text: string): Result<unknown, HttpFailure> {
+  try {
+    return success(text === "" ? undefined : JSON.parse(text));
+  } catch {
+    return failure(new HttpFailure(400, "bad-json", "the body of the request is not JSON"));
+  }
+}
+
 function readBody(message: IncomingMessage): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
@@ -145,11 +154,9 @@ function readBody(message: IncomingMessage): Promise<unknown> {
     message.once("aborted", () => reject(new HttpFailure(400, "aborted", "the request ended early")));
     message.once("end", () => {
       if (refused) return;
-      try {
-        resolve(length === 0 ? undefined : JSON.parse(Buffer.concat(parts).toString("utf8")));
-      } catch {
-        reject(new HttpFailure(400, "bad-json", "the body of the request is not JSON"));
-      }
+      const value = parseBody(Buffer.concat(parts).toString("utf8"));
+      if (value.ok) resolve(value.value);
+      else reject(value.error);
     });
   });
 }
@@ -162,8 +169,8 @@ function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? "408 Request Timeout"
         : "400 Bad Request";
-  const untouched = (socket as Socket & { _httpMessage?: unknown })._httpMessage == null;
-  if (socket.writable && untouched) {
+  // An answer may be half sent already: then there is no place for this one.
+  if (socket.writable && socket.bytesWritten === 0) {
     const text = `${JSON.stringify(apiError("bad-request", status.slice(4), null))}\n`;
     socket.write(
       `HTTP/1.1 ${status}\r\nholdfast-api: 1\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`,

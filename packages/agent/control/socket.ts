@@ -27,7 +27,8 @@ export async function listen(server: Server, path: string): Promise<void> {
       });
     });
   } catch (error) {
-    throw new Error(`cannot listen on ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot listen on ${path}: ${reason}`, { cause: error });
   } finally {
     process.umask(umask);
   }

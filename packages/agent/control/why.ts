@@ -68,7 +68,7 @@ function notOwner(view: NodeView, group: GroupView, node: PeerView, wall_ms: num
     case "down":
       return down(node, wall_ms);
     case "not-preferred":
-    case undefined:
+    default:
       if (node.role === "witness") return "is a witness: it votes and never owns";
       return `is not in prefer of ${group.name}`;
   }

@@ -1,0 +1,255 @@
+/** What status, links and why make of a view: the rules of health, whose fault a bad link is, what caused a move. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Event } from "@holdfast/api/schema.ts";
+import type { NodeView } from "@holdfast/core/view.ts";
+import { exampleGroup, exampleLink, examplePeer, exampleView } from "./example-view.ts";
+import { links } from "./link-table.ts";
+import { lastMove, ownershipChange } from "./ownership-change.ts";
+import { status } from "./status.ts";
+import { whyGroup, whyNode } from "./why.ts";
+
+const WALL = Date.UTC(2026, 10, 21, 14, 2, 31);
+const context = { events: [], trouble: undefined, version: "0.1.0", wall_ms: WALL };
+const of = (view: NodeView, stale = false) => status({ view, age_ms: stale ? 4000 : 5, stale }, context);
+
+function peers(change: Parameters<typeof examplePeer>[1], name = "lb2"): NodeView["nodes"] {
+  return ["lb1", "lb2", "lb3"].map((each) => examplePeer(each, each === name ? change : {}));
+}
+
+describe("health", () => {
+  const lossy = [exampleLink("lan"), exampleLink("hb", { loss_permille: 60 })];
+  const slight = [exampleLink("lan"), exampleLink("hb", { loss_permille: 49 })];
+  const down = [exampleLink("lan"), exampleLink("hb", { alive: false, age_ms: 5000 })];
+  for (const [rule, view, health, warning] of [
+    ["all well", exampleView(), "ok", undefined],
+    ["no quorum", exampleView({ quorum: false }), "outage", /^no quorum: lb1 hears 2 of 2/],
+    [
+      "no owner",
+      exampleView({
+        groups: [exampleGroup("web", "lb1", [], { owner: undefined, claimed: [], cause: "nobody is eligible" })],
+      }),
+      "outage",
+      /^web has no owner: nobody is eligible/,
+    ],
+    [
+      "two owners",
+      exampleView({ groups: [exampleGroup("web", "lb1", ["lb2"], { claimed: ["lb1", "lb2"] as never })] }),
+      "outage",
+      /^web is claimed by lb1 and lb2/,
+    ],
+    ["no standby", exampleView({ groups: [exampleGroup("web", "lb1", [])] }), "degraded", /^web has no standby/],
+    [
+      "dead node",
+      exampleView({ nodes: peers({ alive: false, age_ms: 12_000 }) }),
+      "degraded",
+      /^lb2 is down, last heard 12s ago/,
+    ],
+    [
+      "drained",
+      exampleView({ nodes: peers({ drained: true, drainReason: "kernel" }) }),
+      "degraded",
+      /^lb2 is drained "kernel"/,
+    ],
+    ["abstaining", exampleView({ nodes: peers({ abstaining: true }) }), "degraded", /^lb2 abstains/],
+    ["loss of 6 %", exampleView({ nodes: peers({ heard: lossy }) }), "degraded", /^link hb lb1-lb2: 6% loss/],
+    ["loss of 4.9 %", exampleView({ nodes: peers({ heard: slight }) }), "ok", undefined],
+    [
+      "link down",
+      exampleView({ nodes: peers({ heard: down }) }),
+      "degraded",
+      /^link hb lb1-lb2 is down: lb1 does not hear lb2/,
+    ],
+    [
+      "another configuration",
+      exampleView({ nodes: peers({ digest: "ffffffff" }) }),
+      "degraded",
+      /^configuration differs from lb1's on lb2/,
+    ],
+    [
+      "the dead have no configuration",
+      exampleView({ nodes: peers({ digest: "ffffffff", alive: false }) }),
+      "degraded",
+      /^lb2 is down/,
+    ],
+  ] as const) {
+    test(`${rule}: ${health}`, () => {
+      const answer = of(view);
+      assert.equal(answer.health, health);
+      if (warning) assert.match(answer.warnings[0]?.text ?? "none", warning);
+      else assert.deepEqual(answer.warnings, []);
+      for (const { command } of answer.warnings) assert.match(command ?? "", /^holdfast /);
+    });
+  }
+
+  test("a silent engine is an outage, whatever it said last, and names what was known", () => {
+    const answer = of(exampleView(), true);
+    assert.equal(answer.health, "outage");
+    assert.equal(
+      answer.warnings[0]?.text,
+      "the engine on lb1 has not answered for 4.0s; what was known then: web on lb1 and db on lb3",
+    );
+    assert.deepEqual(
+      answer.nodes.map((node) => node.age_ms),
+      [4000, 4040, 4040],
+    );
+  });
+
+  test("a rejected heartbeat warns for a minute", () => {
+    const rejected = (ago_ms: number): Event =>
+      event({ code: "heartbeat-rejected", text: "31 from 10.0.0.99: auth" }, WALL - ago_ms);
+    const at = (ago_ms: number) =>
+      status({ view: exampleView(), age_ms: 0, stale: false }, { ...context, events: [rejected(ago_ms)] }).warnings
+        .length;
+    assert.deepEqual([at(59_000), at(61_000)], [1, 0]);
+  });
+});
+
+describe("links", () => {
+  /** lb2's hb cable is out: nobody hears it there, it hears nobody. */
+  const cut = exampleView({
+    nodes: ["lb1", "lb2", "lb3"].map((name) => {
+      const peer = examplePeer(name);
+      const reports = peer.reports.map((report) =>
+        report.link === "hb" && (name === "lb2" || report.peer === "lb2") ? { ...report, age_ms: 65535 } : report,
+      );
+      return {
+        ...peer,
+        reports,
+        heard: name === "lb2" ? [exampleLink("lan"), exampleLink("hb", { alive: false })] : peer.heard,
+      };
+    }),
+  });
+
+  test("one row for each link and direction, from this node's ears and its peers' reports", () => {
+    const { rows } = links({ view: exampleView(), age_ms: 0, stale: false });
+    assert.equal(rows.length, 12);
+    assert.ok(rows.every((row) => row.state === "ok"));
+    const row = rows.find((each) => each.listener === "lb3" && each.speaker === "lb2");
+    assert.deepEqual([row?.age_ms, row?.round_trip_ms, row?.jitter_ms], [70, 0.21, null]);
+  });
+
+  test("a cable that is out is the fault of its node, not of those who no longer hear it", () => {
+    const hb = of(cut).nodes.map((node) => node.links.find((link) => link.name === "hb")?.state);
+    assert.deepEqual(hb, ["ok", "DOWN", "ok"]);
+  });
+
+  test("what a dead node reported last is unknown", () => {
+    const { rows } = links({ view: exampleView({ nodes: peers({ alive: false }) }), age_ms: 0, stale: false });
+    assert.ok(rows.filter((row) => row.listener === "lb2").every((row) => row.state === "UNKNOWN"));
+  });
+
+  test("a silent engine: every row unknown and older", () => {
+    const { rows } = links({ view: exampleView(), age_ms: 4000, stale: true });
+    assert.ok(rows.every((row) => row.state === "UNKNOWN" && (row.age_ms ?? 0) >= 4000));
+  });
+});
+
+describe("the last change of owner", () => {
+  const failover = [
+    event({ code: "group-owned", group: "web", node: "lb1" }, WALL - 900_000),
+    event({ code: "node-dead", node: "lb2", text: "lb1 is dead" }, WALL - 40),
+    event({ code: "node-dead", node: "lb3", text: "lb1 is dead" }, WALL - 35),
+    event(
+      { code: "group-owned", group: "web", node: "lb2", phases: { detect: 249, elect: 5, claim: 2, announce: 1 } },
+      WALL,
+    ),
+    event({ code: "group-owned", group: "db", node: "lb3" }, WALL + 2),
+    event({ code: "address-restored", group: "web", node: "lb2" }, WALL + 60_000),
+  ];
+
+  test("its evidence is what led there and nothing of other groups or of the change before", () => {
+    assert.deepEqual(
+      ownershipChange(failover, "web", true).map(({ code, node }) => [code, node]),
+      [
+        ["node-dead", "lb2"],
+        ["node-dead", "lb3"],
+        ["group-owned", "lb2"],
+      ],
+    );
+    assert.deepEqual(lastMove(failover, "web"), { cause: "failover", outage_ms: 257 });
+  });
+
+  for (const [code, cause] of [
+    ["drained", "drain"],
+    ["group-moved", "manual"],
+    ["node-stopping", "stop"],
+    ["interface-down", "interface"],
+    ["node-started", "start"],
+  ] as const) {
+    test(`${code} before it: ${cause}`, () => {
+      const group = code === "group-moved" ? "web" : null;
+      const events = [event({ code, group }, WALL - 10), event({ code: "group-owned", group: "web" }, WALL)];
+      assert.deepEqual(lastMove(events, "web"), { cause, outage_ms: null });
+    });
+  }
+
+  test("without any record there is none", () => {
+    assert.equal(lastMove([], "web"), null);
+    assert.deepEqual(ownershipChange([], "web", true), []);
+  });
+});
+
+describe("why", () => {
+  test("each other node is told with its reason", () => {
+    const words = [
+      "",
+      "witness",
+      "not-preferred",
+      "drained",
+      "stopping",
+      "interface-down",
+      "address-failed",
+      "generation",
+      "down",
+    ] as const;
+    for (const ineligible of words) {
+      const group = exampleGroup("web", "lb1", ["lb2"], { candidates: [{ node: "lb2", ineligible }] as never });
+      const answer = whyGroup({ view: exampleView({ groups: [group] }), age_ms: 0, stale: false }, [], "web", WALL);
+      const text = answer?.others.find((other) => other.node === "lb2")?.text ?? "";
+      assert.match(
+        text,
+        /^(after lb1|is |its interface|could not put|works from|down since 2026-11-21T14:02:3)/,
+        ineligible,
+      );
+    }
+  });
+
+  test("a node: what it owns, what keeps it from the rest, its links", () => {
+    const seen = {
+      view: exampleView({ nodes: peers({ drained: true, drainReason: "kernel" }) }),
+      age_ms: 0,
+      stale: false,
+    };
+    const answer = whyNode(
+      seen,
+      [
+        event({ code: "node-dead", text: "lb2 is dead" }, WALL),
+        event({ code: "node-dead", text: "lb22 is dead" }, WALL),
+      ],
+      "lb2",
+      WALL,
+    );
+    assert.equal(answer?.answer, 'lb2 is drained "kernel" and owns nothing');
+    assert.deepEqual(
+      answer?.evidence.map(({ text }) => text),
+      ["lb2 is dead"],
+    );
+    assert.ok(answer?.others.some(({ text }) => text === "links with lb2: lan ok, hb ok"));
+  });
+});
+
+function event(changes: Partial<Event>, at: number): Event {
+  return {
+    schema: "holdfast.event/1",
+    time: new Date(at).toISOString(),
+    node: "lb1",
+    number: 1,
+    level: "info",
+    code: "",
+    group: null,
+    text: "",
+    phases: null,
+    ...changes,
+  };
+}

@@ -1,0 +1,71 @@
+/** For tests: the degraded cluster of three nodes that the documentation shows. */
+import type { Status } from "@holdfast/api/schema.ts";
+
+export const NOON = new Date(2026, 10, 21, 12, 0, 0).getTime();
+
+export function sampleStatus(changes: Partial<Status> = {}): Status {
+  const node = {
+    role: "member",
+    alive: true,
+    state: "up",
+    drained: false,
+    drain_reason: null,
+    failing: [],
+    version: "1.2.0",
+  } as const;
+  const ok = { name: "lan", state: "ok", loss_percent: 0 } as const;
+  const loss = { name: "hb", state: "LOSS", loss_percent: 38 } as const;
+  return {
+    schema: "holdfast.status/1",
+    cluster: "edge",
+    node: "lb1",
+    health: "degraded",
+    quorum: true,
+    generation: 1,
+    config: "a1f3c2d4",
+    config_differs: [],
+    engine_age_ms: 2,
+    timing: { heartbeat_ms: 100, dead_ms: 300, window_ms: 48, keep_ms: 236 },
+    nodes: [
+      { ...node, name: "lb1", age_ms: 0, links: [ok, loss] },
+      {
+        ...node,
+        name: "lb2",
+        age_ms: 210,
+        links: [ok, loss],
+        state: "drained",
+        drained: true,
+        drain_reason: "kernel",
+        failing: ["interface-down"],
+      },
+      { ...node, name: "lb3", age_ms: 110, links: [ok, { ...loss, state: "ok", loss_percent: 0 }] },
+    ],
+    groups: [
+      {
+        name: "web",
+        owner: "lb1",
+        term: 17,
+        since_ms: (12 * 24 + 4) * 3_600_000,
+        addresses: ["10.0.0.100/24", "2001:db8::100/64"],
+        standbys: ["lb3"],
+        state: "owned",
+        last_move: { cause: "manual", outage_ms: 38 },
+      },
+      {
+        name: "db",
+        owner: "lb3",
+        term: 4,
+        since_ms: 192_000,
+        addresses: ["10.0.0.101/24"],
+        standbys: [],
+        state: "owned",
+        last_move: { cause: "drain", outage_ms: 41 },
+      },
+    ],
+    warnings: [
+      { text: 'db has no standby: lb2 is drained "kernel"', command: "holdfast undrain lb2" },
+      { text: "link hb lb1-lb2: 38% loss", command: "holdfast links hb" },
+    ],
+    ...changes,
+  };
+}
