@@ -1,314 +1,342 @@
 /**
- * The fence: this node answers for a group's addresses only while the kernel itself counts down a deadline that a commit
- * set (ownership.md section 4). Everything a daemon does to it while it runs is one datagram on lo, a few microseconds;
- * netlink is for the start, for interfaces, and for putting it back when somebody removed it.
- *
- * Tables carry the flags OWNER and PERSIST where the kernel has them (6.9): then no other process can remove them, and
- * they outlive the daemon. Elsewhere their removal is noticed and they are put back, closed.
+ * The lease enforced by the kernel (ownership.md section 4): a group answers only while `alive` in nf_tables says so,
+ * whatever becomes of this daemon. Rules: fence-rules.ts. Renewals are datagrams to ourselves whose fate tells the outcome.
  */
-import { createHash } from "node:crypto";
-import { failure, type Result, success } from "@holdfast/core/units/result.ts";
-import { check, errnoName, native } from "./load.ts";
-import { Connection, type Refusal, refusalText } from "./nftables/connection.ts";
-import { adoptTable, deleteTable, ensureTable, flushSet, getTable, listChains, listElements, newTable } from "./nftables/expressions.ts";
-import {
-  COMMAND,
-  coverInterface,
-  type FenceRules,
-  NETDEV,
-  removeInterfaceChains,
-  tableContents,
-  TABLES,
-  uncoverInterface,
-} from "./nftables/fence-rules.ts";
-import { type Answer, eachAttribute, MESSAGE, messageType, parseAttributes, type Request, textOf } from "./nftables/message.ts";
+import { constants } from "node:os";
+import { failure, success } from "@holdfast/core/units/result.ts";
+import type { Result } from "@holdfast/core/units/result.ts";
+import { errnoName } from "./load.ts";
+import * as rules from "./fence-rules.ts";
+import { ARP, chainId, INET, NETDEV, TABLES } from "./fence-rules.ts";
+import type { FencePlan } from "./fence-rules.ts";
+import { RenewalSocket } from "./fence-renewals.ts";
+import { MessageWriter } from "./netlink/message.ts";
+import type { Message } from "./netlink/message.ts";
+import { describe, EventSocket, RequestSocket } from "./netlink/socket.ts";
+import type { NetlinkError } from "./netlink/socket.ts";
+import { Batch, GROUP_NFTABLES, messageKind, NETLINK_NETFILTER, NEW_GENERATION, TABLE_OWNER, TABLE_PERSIST } from "./nftables/batch.ts";
+import { countRules, eventAuthor, eventTable, listChains, listElements, listTables } from "./nftables/tables.ts";
+import type { FoundTable } from "./nftables/tables.ts";
+import type { Native } from "./native.ts";
 
-export { type FencedGroup, type FenceRules } from "./nftables/fence-rules.ts";
+export type { FencedGroup, FencePlan } from "./fence-rules.ts";
 
-const TABLE_OWNER = 2;
-const TABLE_PERSIST = 4;
-/** Raised with every change of the rules, so that a newer daemon does not adopt an older one's. */
-const LAYOUT = 1;
+const { EOPNOTSUPP, EPERM, EBUSY, ENOENT, EINVAL } = constants.errno;
+const OWNED = TABLE_OWNER | TABLE_PERSIST;
 
-const AF_INET = 2;
-const SOCK_DGRAM = 2;
-const SOL_IP = 0;
-const IP_RECVERR = 11;
-
-export interface FenceInterface {
-  readonly index: number;
-  readonly name: string;
+export interface FenceOptions extends FencePlan {
+  /** "none": without ownership of the tables, as on kernels before 6.9. Default: owned where the kernel can. */
+  readonly flags?: "owner" | "none";
 }
 
-export interface FenceOptions extends FenceRules {
-  readonly interfaces: readonly FenceInterface[];
-  /** `none`: do without OWNER and PERSIST, as on a kernel before 6.9 (for tests). */
-  readonly flags?: "best" | "none";
+/**
+ * Opens the fence: adopts tables of the same plan (an open group stays open, nothing stays armed), else replaces what
+ * is there, closed, in one transaction. `lo` is covered; the caller covers every other interface.
+ * Errors name what the kernel refused; tables of another living daemon are among them.
+ */
+export function openFence(native: Native, options: FenceOptions): Result<Fence, string> {
+  for (const group of options.groups) {
+    if (!Number.isInteger(group.number) || group.number < 1 || group.number > 65_535) return failure(`fence: group number ${group.number} is not within 1 to 65535`);
+  }
+  try {
+    const fence = new Fence(native, options);
+    const opened = fence.open();
+    if (opened.ok) return success(fence);
+    fence.dispose();
+    return opened;
+  } catch (error) {
+    return failure(`fence: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
-/** What a start found in the kernel. */
-export type FenceStart =
-  /** The tables of the daemon before, its open groups still open. */
-  | "adopted"
-  /** Nothing, or tables of another configuration: all closed. */
-  | "installed";
+/** Removes the tables, whoever left them: the addresses are then unfenced. For uninstalling and tests. */
+export function removeFence(native: Native): Result<void, string> {
+  const socket = new RequestSocket(native, NETLINK_NETFILTER);
+  const writer = new MessageWriter();
+  try {
+    const found = ourTables(socket, writer);
+    if (!found.ok) return found;
+    if (found.value.length === 0) return success(undefined);
+    const adopted = adopt(socket, writer, found.value);
+    if (!adopted.ok) return adopted;
+    const batch = new Batch(writer);
+    for (const table of found.value) batch.deleteTable(table);
+    return outcome("removing the fence", batch.commit(socket));
+  } finally {
+    socket.close();
+  }
+}
 
 export class Fence {
-  readonly start: FenceStart;
-  /** Other processes cannot remove the tables, and they outlive the daemon. */
-  readonly owned: boolean;
-  readonly #connection: Connection;
-  readonly #rules: FenceRules;
-  readonly #digest: Buffer;
-  readonly #flags: number;
-  readonly #interfaces: Map<number, string>;
-  readonly #socket: number;
-  readonly #datagram = new Uint8Array(1);
-  readonly #address: Buffer;
-  #events: Connection | undefined;
+  readonly #native: Native;
+  readonly #plan: FencePlan;
+  readonly #writer = new MessageWriter();
+  readonly #socket: RequestSocket;
+  readonly #renewals: RenewalSocket;
+  readonly #port: number;
+  /** Interfaces with chains of their own, by index. */
+  readonly #covered = new Map<number, string>();
+  #tableFlags: number;
+  #events: EventSocket | undefined;
+  #changedBy: string | undefined;
+  #adopted = false;
 
-  private constructor(options: FenceOptions, connection: Connection, flags: number) {
-    this.#rules = options;
-    this.#connection = connection;
-    this.#flags = flags;
-    this.owned = flags !== 0;
-    this.#digest = digestOf(options);
-    this.#interfaces = new Map(options.interfaces.map(({ index, name }) => [index, name]));
-    this.#socket = check("fence socket", native.socket(AF_INET, SOCK_DGRAM, 0));
-    // With it a datagram that the fence drops makes send(2) fail with ENOBUFS: the answer to arm and commit.
-    check("fence socket", native.setsockopt(this.#socket, SOL_IP, IP_RECVERR, Uint8Array.of(1, 0, 0, 0)));
-    this.#address = Buffer.from([AF_INET, 0, 0, 0, 127, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    this.start = this.#adopt() ? "adopted" : this.#install();
+  /** Use openFence. Throws when a socket cannot be had. */
+  constructor(native: Native, options: FenceOptions) {
+    const { groups, window_ms, keep_ms, uid } = options;
+    this.#native = native;
+    this.#plan = { groups, window_ms, keep_ms, uid };
+    this.#tableFlags = options.flags === "none" ? 0 : OWNED;
+    this.#socket = new RequestSocket(native, NETLINK_NETFILTER);
+    this.#port = this.#socket.port;
+    this.#renewals = new RenewalSocket(native);
   }
 
-  /** Finds the fence of an earlier daemon or makes a closed one. Throws an Error that says what the kernel refused. */
-  static open(options: FenceOptions): Fence {
-    const connection = new Connection();
-    try {
-      return new Fence(options, connection, options.flags === "none" ? 0 : bestFlags(connection));
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
+  /** True when the kernel keeps others from changing the tables (Linux 6.9). */
+  get owned(): boolean {
+    return this.#tableFlags !== 0;
   }
 
-  /** F1: opens the window W for this number. */
+  /** True when the tables of an earlier daemon with the same plan were taken over. */
+  get adopted(): boolean {
+    return this.#adopted;
+  }
+
+  /** F1: the number may be committed within the window. Arming an armed number again leaves its deadline. */
   arm(group: number, number: number): Result<void, string> {
-    return this.#tell(COMMAND.arm, group, number);
+    return this.#renewals.send(rules.RENEW_ARM, group, number);
   }
 
-  /** F2: the group is open for K from now, if exactly this number is armed. */
+  /** F2: opens the group for `keep_ms`, if exactly this number is armed. */
   commit(group: number, number: number): Result<void, string> {
-    return this.#tell(COMMAND.commit, group, number);
+    return this.#renewals.send(rules.RENEW_COMMIT, group, number);
   }
 
-  /** F3: nothing of the group can be committed any more, then it is closed. */
+  /** F3: nothing can be committed any more, then the group is shut. It counts when it returns ok. */
   close(group: number, armed: readonly number[]): Result<void, string> {
     for (const number of armed) {
-      const disarmed = this.#tell(COMMAND.disarm, group, number);
+      const disarmed = this.#renewals.send(rules.RENEW_DISARM, group, number);
       if (!disarmed.ok) return disarmed;
     }
-    return this.#tell(COMMAND.close, group, 0);
+    return this.#renewals.send(rules.RENEW_CLOSE, group, 0);
   }
 
-  #tell(command: number, group: number, number: number): Result<void, string> {
-    this.#datagram[0] = command;
-    this.#address.writeUInt16BE(group, 2);
-    this.#address.writeUInt16BE(number & 0xffff, 6);
-    const sent = native.send(this.#socket, this.#datagram, this.#address);
-    if (sent >= 0) return success(undefined);
-    return failure(errnoName(sent) === "ENOBUFS" ? "the fence refused it" : `datagram to the fence: ${errnoName(sent)}`);
+  /** Called by openFence. */
+  open(): Result<void, string> {
+    const found = ourTables(this.#socket, this.#writer);
+    if (!found.ok) return found;
+    if (found.value.length > 0) {
+      const adopted = adopt(this.#socket, this.#writer, found.value);
+      if (!adopted.ok) return adopted;
+    }
+    if (this.#isSame(found.value)) {
+      const taken = this.#takeOver();
+      if (taken.ok) return taken;
+    }
+    return this.#replace(found.value);
   }
 
-  /** An interface appeared (it has been closed since its first packet) or was renamed. */
+  /**
+   * Fences one interface by chains of its own, from when on it is under the lease instead of shut. Repeating it is
+   * harmless. A renamed interface, or another one under this index, is covered anew.
+   */
   coverInterface(index: number, name: string): Result<void, string> {
-    if (this.#interfaces.get(index) === name) return success(undefined);
-    if (this.#interfaces.has(index)) this.uncoverInterface(index);
-    const covered = this.#connection.transaction(coverInterface(index, name));
-    if (!covered.ok) return failure(`interface ${name}: ${refusalText(covered.error)}`);
-    this.#interfaces.set(index, name);
-    return success(undefined);
+    const known = this.#covered.get(index);
+    if (known === name) return success(undefined);
+    if (known !== undefined) this.uncoverInterface(index);
+    const batch = new Batch(this.#writer);
+    rules.writeInterface(batch, index, name);
+    rules.writeCovered(batch, index, name);
+    const done = outcome(`fencing ${name}`, batch.commit(this.#socket));
+    if (done.ok) this.#covered.set(index, name);
+    return done;
   }
 
-  /** An interface is gone. The kernel may have removed its chains already. */
-  uncoverInterface(index: number): void {
-    if (!this.#interfaces.delete(index)) return;
-    this.#connection.transaction(uncoverInterface(index));
-    this.#connection.transaction(removeInterfaceChains(index));
+  /** The interface has gone, or has another name. Until it is covered again its fenced addresses are shut. */
+  uncoverInterface(index: number): Result<void, string> {
+    const name = this.#covered.get(index);
+    if (name === undefined) return success(undefined);
+    this.#covered.delete(index);
+    const uncovered = new Batch(this.#writer);
+    rules.writeUncover(uncovered, index, name);
+    const done = outcome(`unfencing ${name}`, uncovered.commit(this.#socket), ENOENT);
+    // Kernels before 6.16 removed the chains together with the interface.
+    for (const chain of [rules.ingressChain(index, name), rules.egressChain(index, name)]) {
+      new Batch(this.#writer).deleteChain(NETDEV, chain).commit(this.#socket);
+    }
+    return done;
   }
 
-  /** The groups that are open, by number, and for how many milliseconds yet. */
+  /** Milliseconds left of each open group; groups that are shut are absent. */
   remaining(): Result<ReadonlyMap<number, number>, string> {
-    const found = this.#connection.ask(listElements(NETDEV, "alive"));
-    if (!found.ok) return failure(refusalText(found.error));
+    const elements = listElements(this.#socket, this.#writer, NETDEV, "alive");
+    if (!elements.ok) return failure(`fence: reading the open groups: ${describe(elements.error)}`);
     const open = new Map<number, number>();
-    for (const answer of found.value) {
-      for (const [group, left] of elementsOf(answer)) if (left > 0) open.set(group, left);
+    for (const { key, expires_ms } of elements.value) {
+      if (expires_ms > 0) open.set(((key[0] ?? 0) << 8) | (key[1] ?? 0), expires_ms);
     }
     return success(open);
   }
 
+  /** Whether the kernel still holds what was installed: undefined, or what is wrong. */
+  verify(): string | undefined {
+    const found = ourTables(this.#socket, this.#writer);
+    if (!found.ok) return found.error;
+    if (!this.#isSame(found.value)) return "tables are missing or not ours";
+    const expected = rules.expectedRules(this.#plan);
+    for (const [index, name] of this.#covered) {
+      // An interface that has gone took its chains with it; its event comes.
+      if (this.#native.interfaceIndex(name) !== index) continue;
+      expected.set(chainId(NETDEV, rules.ingressChain(index, name)), rules.rulesOfInterface(name));
+      expected.set(chainId(NETDEV, rules.egressChain(index, name)), rules.rulesOfInterface(name));
+    }
+    return this.#verifyRules(expected) ?? this.#verifyElements();
+  }
+
   /**
-   * Calls back when the rule set was damaged by another process and has been put back, closed (F7); `detail` says by
-   * whom, as far as the kernel tells. Also when it could not be put back.
+   * Calls back after somebody else took rules of the fence away and they were put back, closed (F7); the text names
+   * who. When putting back failed the text says so, and the next change tries again.
    */
-  watch(reinstalled: (detail: string) => void): void {
-    const events = new Connection();
-    events.subscribe();
-    this.#events = events;
-    native.poll(events.descriptor, 1, (status) => {
-      // Overrun: what happened is not known, so look.
-      let damage = status < 0 ? "too many changes of the packet filter to follow" : undefined;
-      for (const answer of events.receive()) damage ??= this.#damageBy(answer);
-      if (damage === undefined || this.#isWhole()) return;
-      try {
-        this.#install();
-        reinstalled(damage);
-      } catch (error) {
-        reinstalled(`${damage}; it could not be put back: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    });
+  watch(vanished: (detail: string) => void): void {
+    this.#events ??= new EventSocket(
+      this.#native,
+      NETLINK_NETFILTER,
+      [GROUP_NFTABLES],
+      (message) => this.#heard(message, vanished),
+      () => this.#repair("unknown: events were lost", vanished),
+    );
   }
 
-  #damageBy(answer: Answer): string | undefined {
-    const type = messageType(answer);
-    if (type === undefined || answer.port === this.#connection.port) return undefined;
-    const removals: readonly number[] = [MESSAGE.deleteTable, MESSAGE.deleteChain, MESSAGE.deleteRule, MESSAGE.deleteSet, MESSAGE.deleteElement];
-    if (!removals.includes(type) || textOf(parseAttributes(answer.body, 4).get(1)) !== NETDEV.name) return undefined;
-    return `removed by the process with netlink port ${answer.port}`;
-  }
-
-  /** All tables with our digest, all chains, all rules: what somebody else's change may have left. */
-  #isWhole(): boolean {
-    const chains = this.#chains();
-    if (chains === undefined || ![...this.#interfaces.keys()].every((index) => chains.has(index))) return false;
-    const expected = expectedUse(this.#rules, this.#interfaces.size);
-    return TABLES.every((table) => {
-      const found = this.#connection.ask(getTable(table));
-      const body = found.ok ? found.value[0]?.body : undefined;
-      if (body === undefined || !isOurs(body, this.#digest)) return false;
-      const use = parseAttributes(body, 4).get(3);
-      return use === undefined || Buffer.from(use).readUInt32BE(0) >= (expected.get(table.family) ?? 0);
-    });
-  }
-
-  /** Interfaces that have their chains; undefined when the table is gone. */
-  #chains(): ReadonlySet<number> | undefined {
-    const found = this.#connection.ask(listChains(NETDEV));
-    if (!found.ok) return undefined;
-    const covered = new Map<number, number>();
-    for (const { body } of found.value) {
-      const chain = parseAttributes(body, 4);
-      const match = /^(in|out)-(\d+)$/.exec(textOf(chain.get(3)));
-      if (match === null || textOf(chain.get(1)) !== NETDEV.name) continue;
-      const index = Number(match[2]);
-      covered.set(index, (covered.get(index) ?? 0) + 1);
-    }
-    return new Set([...covered].filter(([, chains]) => chains === 2).map(([index]) => index));
-  }
-
-  /** Take over the tables of the daemon before when they are what we would make: what is open stays open. */
-  #adopt(): boolean {
-    for (const table of TABLES) {
-      const found = this.#connection.ask(getTable(table));
-      const body = found.ok ? found.value[0]?.body : undefined;
-      if (body === undefined || !isOurs(body, this.#digest)) return false;
-    }
-    const chains = this.#chains();
-    if (chains === undefined) return false;
-    const gone = [...chains].filter((index) => !this.#interfaces.has(index));
-    const missing = [...this.#interfaces].filter(([index]) => !chains.has(index));
-    const adoption = this.#connection.transaction([
-      ...TABLES.map((table) => adoptTable(table, this.#flags)),
-      flushSet(NETDEV, "armed"),
-      ...missing.flatMap(([index, name]) => coverInterface(index, name)),
-    ]);
-    if (!adoption.ok) {
-      if (isHeldByAnother(adoption.error)) throw new Error(heldByAnother(adoption.error));
-      return false;
-    }
-    for (const index of gone) {
-      this.#connection.transaction(uncoverInterface(index));
-      this.#connection.transaction(removeInterfaceChains(index));
-    }
-    return true;
-  }
-
-  /** Replace whatever is there by a closed fence, in one transaction. */
-  #install(): FenceStart {
-    const requests: Request[] = [
-      ...TABLES.flatMap((table) => [ensureTable(table, this.#flags), deleteTable(table), newTable(table, this.#flags, this.#digest)]),
-      ...tableContents(this.#rules),
-      ...[...this.#interfaces].flatMap(([index, name]) => coverInterface(index, name)),
-    ];
-    const done = this.#connection.transaction(requests);
-    if (done.ok) return "installed";
-    if (isHeldByAnother(done.error)) throw new Error(heldByAnother(done.error));
-    throw new Error(`the kernel did not take the fence: ${refusalText(done.error)}`);
-  }
-
-  /** Take the fence away altogether: for tests and for uninstalling; a daemon that stops leaves it closed. */
-  remove(): Result<void, string> {
-    const done = this.#connection.transaction(TABLES.map(deleteTable));
-    return done.ok ? done : failure(refusalText(done.error));
-  }
-
-  /** Give the tables up without removing them. */
-  disconnect(): void {
+  /** Closes the sockets. Owned tables stay, without an owner, until the next daemon adopts them. */
+  dispose(): void {
     this.#events?.close();
-    native.close(this.#socket);
-    this.#connection.close();
+    this.#renewals.close();
+    this.#socket.close();
+  }
+
+  #isSame(found: readonly FoundTable[]): boolean {
+    const digest = rules.digestOf(this.#plan);
+    return found.length === TABLES.length && found.every((table) => Buffer.compare(table.digest, digest) === 0 && (table.flags & TABLE_PERSIST) === (this.#tableFlags & TABLE_PERSIST));
+  }
+
+  /** Reads which interfaces an earlier daemon covered, and disarms everything (F6). */
+  #takeOver(): Result<void, string> {
+    const chains = listChains(this.#socket, this.#writer, NETDEV);
+    const covered = listElements(this.#socket, this.#writer, INET, "covered");
+    if (!chains.ok || !covered.ok) return failure("fence: reading the tables of an earlier daemon");
+    this.#covered.clear();
+    for (const { key } of covered.value) {
+      const name = Buffer.from(key.subarray(4)).toString("utf8").replace(/\0.*$/s, "");
+      const index = this.#native.interfaceIndex(name);
+      const present = [rules.ingressChain(index, name), rules.egressChain(index, name)].every((chain) => chains.value.includes(chain));
+      if (index > 0 && present && Buffer.compare(key, rules.coveredKey(index, name)) === 0) this.#covered.set(index, name);
+    }
+    const broken = this.verify();
+    if (broken !== undefined) return failure(`fence: ${broken}`);
+    const flushed = outcome("disarming", new Batch(this.#writer).flushSet(NETDEV, "armed").commit(this.#socket), ENOENT);
+    if (flushed.ok) this.#adopted = true;
+    return flushed;
+  }
+
+  /** Everything anew and shut, in one transaction: no packet meets neither the old nor the new. */
+  #replace(old: readonly FoundTable[]): Result<void, string> {
+    const first = this.#install(old);
+    if (first.length > 0 && this.#tableFlags !== 0 && first.some((error) => error.errno === EOPNOTSUPP || error.errno === EINVAL)) {
+      // Before Linux 6.9 there is no PERSIST, and OWNER alone would take the tables away with a dead daemon.
+      this.#tableFlags = 0;
+      return outcome("installing the fence", this.#install(old));
+    }
+    return outcome("installing the fence", first);
+  }
+
+  #install(old: readonly FoundTable[]): NetlinkError[] {
+    const interfaces = new Map([...this.#covered].filter(([index, name]) => this.#native.interfaceIndex(name) === index));
+    interfaces.set(this.#native.interfaceIndex("lo"), "lo");
+    const batch = new Batch(this.#writer);
+    for (const table of old) batch.deleteTable(table);
+    rules.writeTables(batch, this.#plan, this.#tableFlags);
+    for (const [index, name] of interfaces) {
+      rules.writeInterface(batch, index, name);
+      rules.writeCovered(batch, index, name);
+    }
+    const errors = batch.commit(this.#socket);
+    if (errors.length > 0) return errors;
+    this.#covered.clear();
+    for (const [index, name] of interfaces) this.#covered.set(index, name);
+    return [];
+  }
+
+  #verifyRules(expected: ReadonlyMap<string, number>): string | undefined {
+    const found = new Map<string, number>();
+    for (const table of TABLES) {
+      const counted = countRules(this.#socket, this.#writer, table);
+      if (!counted.ok) return `reading rules: ${describe(counted.error)}`;
+      for (const [chain, count] of counted.value) found.set(chainId(table, chain), count);
+    }
+    for (const [chain, count] of expected) {
+      if (found.get(chain) !== count) return `chain ${chain} has ${found.get(chain) ?? 0} rules instead of ${count}`;
+    }
+    return undefined;
+  }
+
+  #verifyElements(): string | undefined {
+    const addresses = this.#plan.groups.flatMap((group) => group.addresses);
+    const v6 = addresses.filter((address) => address.includes(":")).length;
+    const v4 = addresses.length - v6;
+    const covered = this.#covered.size;
+    for (const [table, set, count] of [[NETDEV, "v4", v4], [NETDEV, "v6", v6], [INET, "v4", v4], [INET, "v6", v6], [ARP, "v4", v4], [INET, "covered", covered], [ARP, "covered", covered]] as const) {
+      const elements = listElements(this.#socket, this.#writer, table, set);
+      if (!elements.ok) return `reading set ${set}: ${describe(elements.error)}`;
+      if (elements.value.length !== count) return `set ${set} has ${elements.value.length} elements instead of ${count}`;
+    }
+    return undefined;
+  }
+
+  #heard(message: Message, vanished: (detail: string) => void): void {
+    const kind = messageKind(message.type);
+    if (kind === undefined || message.port === this.#port) return;
+    if (kind === NEW_GENERATION) {
+      if (this.#changedBy !== undefined) this.#repair(eventAuthor(message), vanished);
+      this.#changedBy = undefined;
+      return;
+    }
+    const table = eventTable(message);
+    if (table !== undefined && TABLES.some((ours) => ours.family === table.family && ours.name === table.name)) this.#changedBy = "changed";
+  }
+
+  #repair(author: string, vanished: (detail: string) => void): void {
+    const broken = this.verify();
+    if (broken === undefined) return;
+    const found = ourTables(this.#socket, this.#writer);
+    const done = found.ok ? this.#replace(found.value) : found;
+    vanished(done.ok ? `${broken}; removed by ${author}; installed again, closed` : `${broken}; removed by ${author}; NOT installed again: ${done.error}`);
   }
 }
 
-function digestOf(rules: FenceRules): Buffer {
-  const groups = rules.groups.map(({ number, addresses }) => [number, ...addresses]);
-  const meaning = JSON.stringify([LAYOUT, groups, rules.window_ms, rules.keep_ms, rules.uid]);
-  return createHash("sha256").update(meaning).digest();
+function ourTables(socket: RequestSocket, writer: MessageWriter): Result<FoundTable[], string> {
+  const tables = listTables(socket, writer);
+  if (!tables.ok) return failure(`fence: reading the tables: ${describe(tables.error)}`);
+  return success(tables.value.filter((found) => TABLES.some((ours) => ours.family === found.family && ours.name === found.name)));
 }
 
-function isOurs(table: Uint8Array, digest: Buffer): boolean {
-  const userData = parseAttributes(table, 4).get(6);
-  return userData !== undefined && digest.equals(userData);
-}
-
-/** Chains, sets and so on that a whole table counts at least. */
-function expectedUse(rules: FenceRules, interfaces: number): ReadonlyMap<number, number> {
-  const [netdev, inet, arp] = TABLES;
-  return new Map([
-    [netdev?.family ?? 0, 7 + rules.groups.length + 2 * interfaces],
-    [inet?.family ?? 0, 5],
-    [arp?.family ?? 0, 3],
-  ]);
-}
-
-/** OWNER and PERSIST when the kernel takes them, tried on a table of a name of our own; otherwise nothing: OWNER alone would end with us. */
-function bestFlags(connection: Connection): number {
-  const flags = TABLE_OWNER | TABLE_PERSIST;
-  const probe = { family: NETDEV.family, name: `holdfast-probe-${process.pid}` };
-  return connection.transaction([ensureTable(probe, flags), deleteTable(probe)]).ok ? flags : 0;
-}
-
-function isHeldByAnother(refusal: Refusal): boolean {
-  return refusal.code === "EPERM" || refusal.code === "EBUSY" || refusal.code === "EOPNOTSUPP";
-}
-
-function heldByAnother(refusal: Refusal): string {
-  return `the fence belongs to another process (${refusalText(refusal)}): is another holdfast running, or frozen, in this network namespace?`;
-}
-
-const ELEMENTS = 3;
-const ELEMENT_KEY = 1;
-const ELEMENT_EXPIRATION = 5;
-
-function* elementsOf(answer: Answer): Generator<readonly [group: number, left_ms: number]> {
-  const list = parseAttributes(answer.body, 4).get(ELEMENTS);
-  if (list === undefined) return;
-  for (const [, element] of eachAttribute(list)) {
-    const fields = parseAttributes(element);
-    const key = parseAttributes(fields.get(ELEMENT_KEY) ?? new Uint8Array()).get(1);
-    const left = fields.get(ELEMENT_EXPIRATION);
-    if (key === undefined || key.length < 2 || left === undefined || left.length < 8) continue;
-    yield [Buffer.from(key).readUInt16BE(0), Number(Buffer.from(left).readBigUInt64BE(0))];
+/** Becomes the owner of tables whose owner has gone (PERSIST alone is left of their flags); one that lives refuses, frozen or not. */
+function adopt(socket: RequestSocket, writer: MessageWriter, tables: readonly FoundTable[]): Result<void, string> {
+  const owned = tables.filter((table) => (table.flags & OWNED) !== 0 && table.owner !== socket.port);
+  if (owned.length === 0) return success(undefined);
+  const batch = new Batch(writer);
+  for (const table of owned) batch.adoptTable(table, OWNED);
+  const errors = batch.commit(socket);
+  const first = errors[0];
+  if (first === undefined) return success(undefined);
+  if (first.errno === EPERM || first.errno === EBUSY) {
+    return failure(`fence: another holdfast in this network namespace owns the tables (netlink port ${owned[0]?.owner}); stop it first, it may be frozen`);
   }
+  return outcome("taking over the fence", errors);
+}
+
+function outcome(what: string, errors: readonly NetlinkError[], ignored?: number): Result<void, string> {
+  const first = errors.find((error) => error.errno !== ignored);
+  if (first === undefined) return success(undefined);
+  const hint = first.errno === EPERM ? `; ${errnoName(-EPERM)}: CAP_NET_ADMIN is needed` : "";
+  return failure(`fence: ${what}: ${describe(first)}${hint}`);
 }

@@ -137,14 +137,14 @@ async function follows(address: IpAddress, limit_ms: number): Promise<boolean> {
 
 for (const address of [V4, V6]) {
   test(`${address}: an entry younger than a second follows the first announcement`, async () => {
-    const learnt = learn(address);
-    announceOnce(address);
-    assert.ok(await follows(address, 500));
-    const age = performance.now() - learnt;
-    assert.ok(
-      age < LOCKTIME_MS,
-      `the entry was already ${age} ms old, which proves nothing; is the machine overloaded?`,
-    );
+    for (let attempt = 1; ; attempt++) {
+      const learnt = learn(address);
+      announceOnce(address);
+      assert.ok(await follows(address, 500));
+      const age = performance.now() - learnt;
+      if (age < LOCKTIME_MS) break;
+      assert.ok(attempt < 3, `the entry was ${age} ms old already, which proves nothing; is the machine overloaded?`);
+    }
   });
 
   test(`${address}: an older entry follows the first announcement`, async () => {

@@ -42,7 +42,9 @@ export function isLoopback(address: IpAddress): boolean {
 export function parseLinkAddress(text: string): Result<IpAddress, Refusal> {
   const address = parseIp(text);
   if (address === undefined) {
-    const hint = parseIp(text.split("/")[0] ?? "") ? "write it without the prefix length" : "write one like 10.0.0.11 or 2001:db8::11";
+    const hint = parseIp(text.split("/")[0] ?? "")
+      ? "write it without the prefix length"
+      : "write one like 10.0.0.11 or 2001:db8::11";
     return failure({ code: "address", message: `${quoted(text)} is not an IPv4 or IPv6 address`, hint });
   }
   const kind = within(address, UNUSABLE);
@@ -72,7 +74,11 @@ export function parseVirtualAddress(text: string): Result<{ address: IpAddress; 
   const prefixLength = Number(length);
   if (!/^\d{1,3}$/.test(length) || prefixLength < 1 || prefixLength > bits) {
     const message = `prefix length ${quoted(length)} of ${address} is not a number from 1 to ${bits}`;
-    return failure({ code: "prefix", message, hint: `write the length of its network: ${address}/${isIpv4(address) ? 24 : 64}` });
+    return failure({
+      code: "prefix",
+      message,
+      hint: `write the length of its network: ${address}/${isIpv4(address) ? 24 : 64}`,
+    });
   }
   const kind = within(address, UNUSABLE) ?? within(address, LOOPBACK) ?? edgeOfNetwork(address, prefixLength);
   if (kind !== undefined) {
@@ -93,6 +99,7 @@ function edgeOfNetwork(address: IpAddress, prefixLength: number): string | undef
     if (set === 1) zeros = false;
     else ones = false;
   }
-  if (zeros) return isIpv4(address) ? "the address of the network itself" : "the routers' anycast address of its network";
+  if (zeros)
+    return isIpv4(address) ? "the address of the network itself" : "the routers' anycast address of its network";
   return ones && isIpv4(address) ? "the broadcast address of its network" : undefined;
 }

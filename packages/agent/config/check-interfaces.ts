@@ -57,7 +57,13 @@ export function checkAddressesAgainstInterfaces(
   return sortErrors(errors);
 }
 
-function missingInterface(config: ParsedConfig, node: NodeName, wanted: string, kernel: string, present: readonly string[]): ConfigError {
+function missingInterface(
+  config: ParsedConfig,
+  node: NodeName,
+  wanted: string,
+  kernel: string,
+  present: readonly string[],
+): ConfigError {
   const named = config.interfaces.filter((each) => each.name === wanted);
   const source = named.find((each) => each.node === node) ?? named[0];
   return {
@@ -65,7 +71,11 @@ function missingInterface(config: ParsedConfig, node: NodeName, wanted: string, 
     file: config.file,
     place: source?.place,
     message: `node ${node} has no interface ${quoted(kernel)}`,
-    hint: suggestion(kernel, present.filter((name) => name !== "lo"), "interfaces"),
+    hint: suggestion(
+      kernel,
+      present.filter((name) => name !== "lo"),
+      "interfaces",
+    ),
   };
 }
 

@@ -6,5 +6,5 @@ import { parseBytes } from "./parse.ts";
 const [, , path = "holdfast.yaml", jiffy = ""] = process.argv;
 const result = parseBytes(readFileSync(0), path, { jiffy: Number(jiffy) });
 const output = Buffer.from(JSON.stringify({ format: FORMAT_VERSION, result } satisfies Compiled));
-for (let written = 0; written < output.length; ) written += writeSync(1, output, written);
+for (let written = 0; written < output.length;) written += writeSync(1, output, written);
 process.exitCode = result.ok ? 0 : 2;

@@ -4,8 +4,21 @@
  */
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, constants, fchmodSync, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { failure, success, type Result } from "@holdfast/core/units/result.ts";
 import type { ConfigError } from "./config-error.ts";
@@ -36,7 +49,8 @@ const COMPILER_TIMEOUT_MS = 30_000;
 export function loadCluster(path: string, options: LoadOptions): Result<ParsedConfig, ConfigError[]> {
   const bytes = readConfigBytes(path);
   if (!bytes.ok) return bytes;
-  const cached = options.cacheDirectory === undefined ? undefined : cacheFile(options.cacheDirectory, bytes.value, options.jiffy);
+  const cached =
+    options.cacheDirectory === undefined ? undefined : cacheFile(options.cacheDirectory, bytes.value, options.jiffy);
   const found = cached === undefined ? undefined : readCache(cached);
   // The same text may lie under another name.
   if (found) return success({ ...found, file: path });
@@ -48,7 +62,9 @@ export function loadCluster(path: string, options: LoadOptions): Result<ParsedCo
 /** Undefined when the directory is not ours alone. */
 function cacheFile(directory: string, bytes: Uint8Array, jiffy: number): string | undefined {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    // Only the last directory is ours alone: others may need to pass through those above.
+    mkdirSync(dirname(directory), { recursive: true });
+    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
     const stat = lstatSync(directory);
     if (!stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o077) !== 0) return undefined;
   } catch {

@@ -55,7 +55,8 @@ export function sortErrors(errors: readonly ConfigError[]): ConfigError[] {
 }
 
 const WIDTH = 80;
-const GUTTER = 8;
+/** Line numbers are set right in as many columns, wider ones in their own width. */
+const NUMBER_WIDTH = 5;
 /** A hint that is not beside the carets starts here in the excerpt. */
 const HINT_INDENT = 4;
 
@@ -71,12 +72,13 @@ export function formatProblem(problem: ConfigError, word: "error" | "warning", c
   const where = place ? `${problem.file}:${place.line}:${place.column}` : problem.file;
   const accent = word === "error" ? "31" : "33";
   const header = `${paint("1", `${printable(where)}:`)} ${paint(accent, `${word}:`)} ${problem.message}\n`;
-  const blank = `${" ".repeat(GUTTER - 2)}| `;
+  const number = String(place?.line ?? "").padStart(NUMBER_WIDTH);
+  const blank = `${" ".repeat(number.length + 1)}| `;
   if (!place) return header + hintLines(problem.hint, blank, 0);
   const { text, start, length } = place.excerpt;
-  const source = `${String(place.line).padStart(GUTTER - 3)} | ${text}`.trimEnd();
+  const source = `${number} | ${text}`.trimEnd();
   const carets = " ".repeat(start) + paint(accent, "^".repeat(length));
-  const beside = GUTTER + start + length + 1 + problem.hint.length <= WIDTH;
+  const beside = blank.length + start + length + 1 + problem.hint.length <= WIDTH;
   if (beside) return `${header}${source}\n${blank}${carets} ${problem.hint}\n`;
   return `${header}${source}\n${blank}${carets}\n${hintLines(problem.hint, blank, HINT_INDENT)}`;
 }

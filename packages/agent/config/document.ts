@@ -4,7 +4,7 @@
  */
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Node, type Pair } from "yaml";
 import { failure, success, type Result } from "@holdfast/core/units/result.ts";
-import { quoted, type ConfigError, type Place } from "./config-error.ts";
+import { printable, quoted, type ConfigError, type Place } from "./config-error.ts";
 import type { SourceText } from "./source-text.ts";
 
 export type Path = readonly (string | number)[];
@@ -84,7 +84,7 @@ export function readDocument(text: string, file: string, source: SourceText): Re
   });
   let document: Document.Parsed;
   try {
-    document = parseDocument(text, { uniqueKeys: false, prettyErrors: false, version: "1.2", logLevel: "silent" });
+    document = parseDocument(text, { uniqueKeys: false, prettyErrors: false, version: "1.2", logLevel: "error" });
   } catch {
     return failure([problem("yaml-depth", [0, 1], "not readable as YAML: nested too deeply", "see holdfast.yaml(5)")]);
   }
@@ -134,7 +134,8 @@ class Converter {
       return true;
     }
     const { anchor, tag } = node as { anchor?: string; tag?: string };
-    if (anchor !== undefined) this.#report("yaml-anchor", range, "anchors (&name) are not read", `remove "&${anchor}"`);
+    if (anchor !== undefined)
+      this.#report("yaml-anchor", range, "anchors (&name) are not read", `remove ${quoted(`&${anchor}`)}`);
     if (tag !== undefined) this.#report("yaml-tag", range, "tags (!name) are not read", "remove the tag");
     return false;
   }
@@ -191,6 +192,10 @@ export function pathText(path: Path): string {
 
 /** What is wrong and what to do, for the errors of YAML's grammar that operators make. */
 function syntaxWords(code: string, message: string): [string, string] {
+  if (/closing .quote/.test(message)) return ["a quote is not closed", "look above for the line where it opens"];
+  if (/^Flow (map|sequence) in block/.test(message))
+    return ["a bracket is not closed, or closed too far left", "close it before this"];
+  if (message.startsWith("Implicit map key")) return ["a key without a colon", "write key: value"];
   switch (code) {
     case "TAB_AS_INDENT":
       return ["a tab indents this line", "YAML is indented with spaces"];
@@ -198,8 +203,6 @@ function syntaxWords(code: string, message: string): [string, string] {
       return ["wrong indentation", "indent with as many spaces as the lines beside it"];
     case "MULTIPLE_DOCS":
       return ["a second document starts here", "remove the line with ---"];
-    case "BAD_ALIAS":
-      return ["a value starts with *", "put it in quotes"];
     case "TAG_RESOLVE_FAILED":
       return ["tags (!name) are not read", "remove the tag"];
     case "RESOURCE_EXHAUSTION":
@@ -208,9 +211,8 @@ function syntaxWords(code: string, message: string): [string, string] {
     case "MULTILINE_IMPLICIT_KEY":
       return ["a key, or its colon, is missing on a line near here", "write key: value, each on its own line"];
     default: {
-      const [sentence = "not readable as YAML"] = message.split("\n");
-      const words = quoted(sentence).slice(1, -1);
-      return [`not readable as YAML: ${sentence.length > 40 ? sentence.slice(0, 120).replace(/[^\x20-\x7e]/g, "?") : words}`, "look for a missing quote, bracket, comma or colon"];
+      const sentence = printable(message.split("\n")[0] ?? "").slice(0, 100);
+      return [`not readable as YAML: ${sentence}`, "look for a missing quote, bracket, comma or colon"];
     }
   }
 }

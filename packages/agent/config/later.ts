@@ -42,9 +42,14 @@ export function laterKey(path: readonly (string | number)[]): string | undefined
 }
 
 /** The same for a value; of `vrrp: {...}` the key names the value. */
-export function laterValue(path: readonly (string | number)[], value: unknown): { name: string; hint: string } | undefined {
+export function laterValue(
+  path: readonly (string | number)[],
+  value: unknown,
+): { name: string; hint: string } | undefined {
   const names = typeof value === "object" && value !== null ? Object.keys(value) : [value];
-  const found = LATER.find((later) => later.value !== undefined && names.includes(later.value) && matches(later.path, path));
+  const found = LATER.find(
+    (later) => later.value !== undefined && names.includes(later.value) && matches(later.path, path),
+  );
   return found?.value === undefined ? undefined : { name: found.value, hint: found.hint };
 }
 

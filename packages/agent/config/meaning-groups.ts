@@ -27,7 +27,18 @@ export function readGroups(report: Report, shape: Shape, nodes: readonly NodeCon
   const names = report.places.inFileOrder(["groups"], Object.keys(shapes));
   if (names.length > MOST_GROUPS) {
     const message = `${names.length} groups: at most ${MOST_GROUPS}`;
-    report.error("too-many", ["groups", names[MOST_GROUPS] ?? ""], "key", message, "put addresses that move together into one");
+    report.error(
+      "too-many",
+      ["groups", names[MOST_GROUPS] ?? ""],
+      "key",
+      message,
+      "put addresses that move together into one",
+    );
+    return { groups: [], addresses: [], interfaces: [] };
+  }
+  const total = names.reduce((sum, name) => sum + (shapes[name]?.addresses.length ?? 0), 0);
+  if (total > MOST_ADDRESSES) {
+    report.error("too-many", ["groups"], "key", `${total} addresses: at most ${MOST_ADDRESSES}`, "remove some");
     return { groups: [], addresses: [], interfaces: [] };
   }
   const reader = new GroupReader(report, nodes);
@@ -51,6 +62,8 @@ class GroupReader {
   readonly #logical: ReadonlySet<string>;
   readonly #owners = new Map<string, string>();
   readonly #interfaceSeen = new Set<string>();
+  /** Node and interface: one error each, however many groups need it. */
+  readonly #lacking = new Set<string>();
 
   constructor(report: Report, nodes: readonly NodeConfig[]) {
     this.#report = report;
@@ -81,9 +94,7 @@ class GroupReader {
       prefer,
       failback: this.#failback([...path, "failback"], group?.failback),
       settle:
-        group?.settle === undefined
-          ? DEFAULT_SETTLE
-          : parseDuration(this.#report, [...path, "settle"], group.settle),
+        group?.settle === undefined ? DEFAULT_SETTLE : parseDuration(this.#report, [...path, "settle"], group.settle),
     };
   }
 
@@ -94,10 +105,20 @@ class GroupReader {
       const at = [...path, "prefer", i];
       const node = this.#nodes.find((each) => each.name === name);
       if (!node) {
-        const hint = suggestion(name, this.#members.map((each) => each.name), "nodes");
+        const hint = suggestion(
+          name,
+          this.#members.map((each) => each.name),
+          "nodes",
+        );
         this.#report.error("unknown-node", at, "value", `unknown node ${quoted(name)} in prefer`, hint);
       } else if (node.role === "witness") {
-        this.#report.error("witness-preferred", at, "value", `${name} is a witness and never owns`, "remove it from prefer");
+        this.#report.error(
+          "witness-preferred",
+          at,
+          "value",
+          `${name} is a witness and never owns`,
+          "remove it from prefer",
+        );
       } else if (names.includes(node.name)) {
         this.#report.error("duplicate-node", at, "value", `${name} is twice in prefer`, "remove one");
       } else names.push(node.name);
@@ -106,15 +127,12 @@ class GroupReader {
   }
 
   #interfaces(path: Path, interfaces: readonly string[]): string[] {
-    const valid: string[] = [];
     interfaces.forEach((name, i) => {
-      if (valid.includes(name)) {
+      if (interfaces.indexOf(name) !== i) {
         this.#report.error("duplicate-interface", [...path, i], "value", `${quoted(name)} is twice here`, "remove one");
-      } else if (isName(name) || isKernelName(name)) {
-        valid.push(name);
-      } else reportInterfaceName(this.#report, [...path, i], name);
+      } else if (!isName(name) && !isKernelName(name)) reportInterfaceName(this.#report, [...path, i], name);
     });
-    return valid;
+    return [...interfaces];
   }
 
   #address(group: string, path: Path, shape: AddressShape, inherited: readonly string[]): GroupAddress | undefined {
@@ -136,11 +154,8 @@ class GroupReader {
     } else this.#owners.set(address, `in group ${group}, line ${place.line}`);
     const [first] = interfaces;
     if (first === undefined) {
-      if (!own.interfaces && inherited.length === 0) this.#noInterface(path, address, at);
+      this.#noInterface(path, address, at);
       return undefined;
-    }
-    if (this.addresses.length === MOST_ADDRESSES) {
-      this.#report.error("too-many", at, "value", `more than ${MOST_ADDRESSES} addresses`, "remove some");
     }
     const outsideNetworks = typeof shape !== "string" && shape.outside_networks === true;
     this.addresses.push({ group: group as GroupName, address, outsideNetworks, place });
@@ -158,7 +173,7 @@ class GroupReader {
     if (this.#interfaceSeen.has(name)) return;
     this.#interfaceSeen.add(name);
     if (!this.#logical.has(name)) {
-      this.interfaces.push({ node: undefined, name, place: this.#report.place(path, "value") });
+      this.interfaces.push({ node: null, name, place: this.#report.place(path, "value") });
       return;
     }
     for (const node of this.#nodes) {
@@ -175,7 +190,8 @@ class GroupReader {
       if (!this.#logical.has(name)) continue;
       for (const candidate of prefer) {
         const node = this.#nodes.find((each) => each.name === candidate);
-        if (!node || Object.hasOwn(node.interfaces, name)) continue;
+        if (!node || Object.hasOwn(node.interfaces, name) || this.#lacking.has(`${candidate} ${name}`)) continue;
+        this.#lacking.add(`${candidate} ${name}`);
         const message = `node ${candidate} has no interface "${name}", which groups.${String(path[1])} needs`;
         const hint = `add interfaces: { ${name}: ... } to the node, or leave it out of prefer`;
         this.#report.error("missing-interface", ["nodes", candidate], "key", message, hint);

@@ -23,7 +23,8 @@ export function readLinks(report: Report, shape: Shape): LinkConfig[] {
     const hint = "the name has a meaning in nodes; choose another";
     report.error("reserved-name", ["links", name], "key", `a link cannot be called ${name}`, hint);
   }
-  return names.map((name) => ({ name: name as LinkName, port: shape.links[name]?.port ?? 0 }));
+  const usable = names.filter((each) => each !== "role" && each !== "interfaces");
+  return usable.map((name) => ({ name: name as LinkName, port: shape.links[name]?.port ?? 0 }));
 }
 
 export function readNodes(report: Report, shape: Shape, links: readonly LinkConfig[]): NodeConfig[] {
@@ -35,7 +36,13 @@ export function readNodes(report: Report, shape: Shape, links: readonly LinkConf
   }
   const nodes = names.map((name) => readNode(report, name, shape.nodes[name] ?? {}, links));
   if (names.length > 0 && nodes.every((node) => node.role === "witness")) {
-    report.error("only-witnesses", ["nodes"], "key", "every node is a witness: nobody may own", "remove role: from the owners");
+    report.error(
+      "only-witnesses",
+      ["nodes"],
+      "key",
+      "every node is a witness: nobody may own",
+      "remove role: from the owners",
+    );
   }
   checkLinkAddresses(report, nodes, links);
   return nodes;
@@ -72,9 +79,8 @@ function readNode(report: Report, name: string, node: NodeShape, links: readonly
 function readInterfaces(report: Report, path: Path, node: NodeShape): Record<string, InterfaceName> {
   const interfaces: Record<string, InterfaceName> = {};
   for (const [logical, kernel] of Object.entries(node.interfaces ?? {})) {
-    const valid = isKernelName(kernel);
-    if (valid) interfaces[logical] = kernel as InterfaceName;
-    else reportInterfaceName(report, [...path, "interfaces", logical], kernel);
+    if (!isKernelName(kernel)) reportInterfaceName(report, [...path, "interfaces", logical], kernel);
+    interfaces[logical] = kernel as InterfaceName;
   }
   return interfaces;
 }

@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import type { Cluster, Timing } from "@holdfast/core/cluster.ts";
 import { timing } from "@holdfast/core/ownership/lease/timing.ts";
 import { failure, success, type Result } from "@holdfast/core/units/result.ts";
-import { sortErrors, type ConfigError } from "./config-error.ts";
+import { printable, sortErrors, type ConfigError } from "./config-error.ts";
 import { digest } from "./digest.ts";
 import { readDocument } from "./document.ts";
 import { parseDuration } from "./duration.ts";
@@ -46,7 +46,8 @@ function parseWhole(text: string, file: string, options: ParseOptions): Result<P
   const document = readDocument(text, file, new SourceText(text));
   if (!document.ok) return document;
   const { value, places } = document.value;
-  if (value === null) return whole("file-empty", "the file is empty", "start from /usr/share/doc/holdfast/holdfast.yaml");
+  if (value === null)
+    return whole("file-empty", "the file is empty", "start from /usr/share/doc/holdfast/holdfast.yaml");
   const report = new Report(file, places);
   const checked = shape.safeParse(value);
   if (!checked.success) {
@@ -92,8 +93,8 @@ function readTiming(report: Report, shaped: Shape, jiffy: number): Timing | unde
 
 function readKeys(report: Report, shaped: Shape): string {
   const keys = shaped.cluster.keys ?? DEFAULT_KEYS;
-  if (!keys.startsWith("/") || /[\0-\x1f]/.test(keys)) {
-    const message = "cluster.keys is not an absolute path";
+  if (!keys.startsWith("/") || printable(keys) !== keys) {
+    const message = "cluster.keys is not an absolute path in ASCII";
     report.error("keys-path", ["cluster", "keys"], "value", message, `write ${DEFAULT_KEYS}`);
   }
   return keys;
@@ -106,7 +107,11 @@ export function readConfig(path: string, options: ParseOptions): Result<ParsedCo
 }
 
 /** The same for a file's bytes, which must be UTF-8. */
-export function parseBytes(bytes: Uint8Array, file: string, options: ParseOptions): Result<ParsedConfig, ConfigError[]> {
+export function parseBytes(
+  bytes: Uint8Array,
+  file: string,
+  options: ParseOptions,
+): Result<ParsedConfig, ConfigError[]> {
   if (isUtf8(bytes)) return parseConfig(new TextDecoder().decode(bytes), file, options);
   const text = new TextDecoder().decode(bytes);
   const at = Math.max(0, text.indexOf("\ufffd"));

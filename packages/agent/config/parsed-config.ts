@@ -22,8 +22,8 @@ export interface AddressSource {
 
 /** Where an interface that carries addresses is named. */
 export interface InterfaceSource {
-  /** Undefined: the name is the kernel's own, the same on every node. */
-  readonly node: NodeName | undefined;
+  /** Null: the name is the kernel's own, the same on every node. */
+  readonly node: NodeName | null;
   /** As groups name it: a logical name, or the kernel's. */
   readonly name: string;
   readonly place: Place;

@@ -22,7 +22,13 @@ function reportIssue(report: Report, issue: Issue, before: Path, root: unknown):
       for (const key of issue.keys) reportUnknownKey(report, [...path, key], root);
       return;
     case "invalid_key":
-      report.error("name", path, "key", `${quoted(String(path.at(-1)))} is ${firstLine(issue.issues[0]?.message)}`, secondLine(issue.issues[0]?.message));
+      report.error(
+        "name",
+        path,
+        "key",
+        `${quoted(String(path.at(-1)))} is ${firstLine(issue.issues[0]?.message)}`,
+        secondLine(issue.issues[0]?.message),
+      );
       return;
     case "invalid_union":
       reportUnion(report, issue, path, root);
@@ -40,7 +46,13 @@ function reportIssue(report: Report, issue: Issue, before: Path, root: unknown):
     default: {
       const what = typeof found === "string" ? quoted(found) : "this";
       const [message, hint] = [firstLine(issue.message), secondLine(issue.message)];
-      report.error("format", path, "value", / has no unit$/.test(message) ? `${pathText(path)}: ${message}` : `${what} is ${message}`, hint);
+      report.error(
+        "format",
+        path,
+        "value",
+        message.endsWith(" has no unit") ? `${pathText(path)}: ${message}` : `${what} is ${message}`,
+        hint,
+      );
     }
   }
 }
@@ -51,10 +63,22 @@ function reportUnknownKey(report: Report, path: Path, root: unknown): void {
   const within = parent.length > 0 ? ` in ${pathText(parent)}` : "";
   const later = laterKey(path);
   if (later !== undefined) {
-    report.error("not-in-this-version", path, "key", `${quoted(key)}${within} is known, but not in this version`, later);
+    report.error(
+      "not-in-this-version",
+      path,
+      "key",
+      `${quoted(key)}${within} is known, but not in this version`,
+      later,
+    );
     return;
   }
-  report.error("unknown-key", path, "key", `unknown key ${quoted(key)}${within}`, suggestion(key, keysAt(parent, root), "keys"));
+  report.error(
+    "unknown-key",
+    path,
+    "key",
+    `unknown key ${quoted(key)}${within}`,
+    suggestion(key, keysAt(parent, root), "keys"),
+  );
 }
 
 function keysAt(path: Path, root: unknown): readonly string[] {
@@ -62,11 +86,17 @@ function keysAt(path: Path, root: unknown): readonly string[] {
   return knownKeys(path) ?? [];
 }
 
-function reportUnion(report: Report, issue: Extract<Issue, { code: "invalid_union" }>, path: Path, root: unknown): void {
+function reportUnion(
+  report: Report,
+  issue: Extract<Issue, { code: "invalid_union" }>,
+  path: Path,
+  root: unknown,
+): void {
   const found = valueAt(root, path);
   const branch = isMap(found) ? issue.errors[1] : undefined;
   if (branch) for (const inner of branch) reportIssue(report, inner, path, root);
-  else report.error("type", path, "value", `${kindOf(found)} is ${firstLine(issue.message)}`, secondLine(issue.message));
+  else
+    report.error("type", path, "value", `${kindOf(found)} is ${firstLine(issue.message)}`, secondLine(issue.message));
 }
 
 function reportValue(report: Report, values: readonly unknown[], path: Path, found: unknown): void {
@@ -82,27 +112,52 @@ function reportValue(report: Report, values: readonly unknown[], path: Path, fou
     return;
   }
   const allowed = values.map(String);
-  const hint = typeof found === "string" && allowed.length > 1 ? suggestion(found, allowed, "values") : `write ${allowed.join(" or ")}`;
+  const hint =
+    typeof found === "string" && allowed.length > 1
+      ? suggestion(found, allowed, "values")
+      : `write ${allowed.join(" or ")}`;
   report.error("value", path, "value", `${describe(found)} is no value for ${pathText(path)}`, hint);
 }
 
-function reportType(report: Report, issue: Extract<Issue, { code: "invalid_type" }>, path: Path, found: unknown, root: unknown): void {
+function reportType(
+  report: Report,
+  issue: Extract<Issue, { code: "invalid_type" }>,
+  path: Path,
+  found: unknown,
+  root: unknown,
+): void {
   if (found === undefined) return reportMissing(report, path);
   const later = laterValue(path, found);
   if (later) return reportValue(report, [], path, found);
   const inNode = path.length === 3 && path[0] === "nodes" && path[2] !== "role" && path[2] !== "interfaces";
-  if (inNode && !objectKeys(valueAt(root, ["links"])).includes(String(path[2]))) return reportUnknownKey(report, path, root);
+  if (inNode && !objectKeys(valueAt(root, ["links"])).includes(String(path[2])))
+    return reportUnknownKey(report, path, root);
   if (issue.message.includes("\n")) {
     report.error("unit", path, "value", `${pathText(path)}: ${firstLine(issue.message)}`, secondLine(issue.message));
     return;
   }
   const where = path.length === 0 ? "the file" : pathText(path);
   if (found === null) {
-    report.error("empty", path, "key", `${where} has no value`, `write ${EXPECTED[issue.expected] ?? "a value"}, or remove it`);
+    report.error(
+      "empty",
+      path,
+      "key",
+      `${where} has no value`,
+      `write ${EXPECTED[issue.expected] ?? "a value"}, or remove it`,
+    );
     return;
   }
-  const hint = issue.expected === "string" && typeof found === "number" ? `if ${found} is meant as text, write "${found}"` : EXPECTED_HINT[issue.expected];
-  report.error("type", path, "value", `${where} must be ${EXPECTED[issue.expected] ?? issue.expected}, not ${kindOf(found)}`, hint ?? "see holdfast.yaml(5)");
+  const hint =
+    issue.expected === "string" && typeof found === "number"
+      ? `if ${found} is meant as text, write "${found}"`
+      : EXPECTED_HINT[issue.expected];
+  report.error(
+    "type",
+    path,
+    "value",
+    `${where} must be ${EXPECTED[issue.expected] ?? issue.expected}, not ${kindOf(found)}`,
+    hint ?? "see holdfast.yaml(5)",
+  );
 }
 
 function reportMissing(report: Report, path: Path): void {
@@ -112,10 +167,18 @@ function reportMissing(report: Report, path: Path): void {
   report.error("missing-key", parent, "key", `missing key "${key}"${within}`, EXAMPLES[key] ?? `add ${key}:`);
 }
 
-function reportSize(report: Report, issue: Extract<Issue, { code: "too_small" | "too_big" }>, path: Path, found: unknown): void {
+function reportSize(
+  report: Report,
+  issue: Extract<Issue, { code: "too_small" | "too_big" }>,
+  path: Path,
+  found: unknown,
+): void {
   const where = pathText(path);
   if (Array.isArray(found)) {
-    const [message, hint] = found.length === 0 ? [`${where} is an empty list`, "add an item, or remove the line"] : [`${where} has too many items`, "keep the first"];
+    const [message, hint] =
+      found.length === 0
+        ? [`${where} is an empty list`, "add an item, or remove the line"]
+        : [`${where} has too many items`, "keep the first"];
     report.error("size", path, "key", message, hint);
     return;
   }

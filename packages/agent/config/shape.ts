@@ -18,8 +18,9 @@ interface Issue {
 
 const nameWords = "use 1 to 32 of a-z, 0-9 and -, starting with a letter or digit";
 
-function name(kind: string) {
-  return z.string().regex(NAME_PATTERN, { error: `not a name for a ${kind}\n${nameWords}` });
+/** `of`: what it names, with its article. */
+function name(of: string) {
+  return z.string().regex(NAME_PATTERN, { error: `not a name for ${of}\n${nameWords}` });
 }
 
 function durationWords({ input }: Issue): string | undefined {
@@ -57,7 +58,7 @@ const address = z.union(
 );
 
 const cluster = z.strictObject({
-  name: name("cluster"),
+  name: name("a cluster"),
   quorum: z.literal("majority").optional(),
   keys: z.string().optional().meta({ description: "Path of the key file; /etc/holdfast/keys when absent" }),
   seal: z.enum(["encrypt", "authenticate-only"]).optional(),
@@ -69,18 +70,14 @@ const timing = z.strictObject({
 });
 
 const link = z.strictObject({
-  port: z
-    .int()
-    .min(1)
-    .max(65535)
-    .meta({ description: "UDP port of the heartbeats" }),
+  port: z.int().min(1).max(65535).meta({ description: "UDP port of the heartbeats" }),
 });
 
 const node = z
   .object({
     role: z.literal("witness").optional().meta({ description: "A witness votes and never owns" }),
     interfaces: z
-      .record(name("interface"), z.string())
+      .record(name("an interface"), z.string())
       .optional()
       .meta({ description: "Logical interface names to this node's own" }),
   })
@@ -96,10 +93,7 @@ const group = z.strictObject({
     .min(1)
     .optional()
     .meta({ description: "Who may own it, most wanted first; every node but witnesses when absent" }),
-  failback: z
-    .string({ error: failbackWords })
-    .regex(FAILBACK_PATTERN, { error: failbackWords })
-    .optional(),
+  failback: z.string({ error: failbackWords }).regex(FAILBACK_PATTERN, { error: failbackWords }).optional(),
   settle: duration("Least time between two moves by the cluster's own choice; 10s when absent").optional(),
   on_quorum_loss: z.literal("release").optional(),
   steering: z.array(z.literal("neighbours")).min(1).max(1).optional(),
@@ -112,9 +106,9 @@ export const shape = z.strictObject({
   }),
   cluster,
   timing: timing.optional(),
-  links: z.record(name("link"), link),
-  nodes: z.record(name("node"), node),
-  groups: z.record(name("group"), group).optional(),
+  links: z.record(name("a link"), link),
+  nodes: z.record(name("a node"), node),
+  groups: z.record(name("a group"), group).optional(),
 });
 
 export type Shape = z.infer<typeof shape>;

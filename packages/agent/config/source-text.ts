@@ -8,6 +8,8 @@ const BEFORE = 24;
 export class SourceText {
   readonly #text: string;
   readonly #lineStarts: number[] = [0];
+  /** Where characters were counted to last: a file may be one long line full of places. */
+  #counted = { lineStart: 0, offset: 0, characters: 0 };
 
   constructor(text: string) {
     this.#text = text;
@@ -23,12 +25,23 @@ export class SourceText {
     // Slices far from what is underlined are never looked at: a file may be one long line.
     const near = this.#text.slice(Math.max(lineStart, offset - 4 * EXCERPT_WIDTH), offset);
     const marked = this.#text.slice(offset, Math.min(Math.max(end, offset), lineEnd, offset + 4 * EXCERPT_WIDTH));
-    const rest = this.#text.slice(offset + marked.length, Math.min(lineEnd, offset + marked.length + 4 * EXCERPT_WIDTH));
+    const rest = this.#text.slice(
+      offset + marked.length,
+      Math.min(lineEnd, offset + marked.length + 4 * EXCERPT_WIDTH),
+    );
     return {
       line: line + 1,
-      column: countCharacters(this.#text, lineStart, offset) + 1,
+      column: this.#characters(lineStart, offset) + 1,
       excerpt: cut(printable(near), printable(trimLineEnd(marked)), printable(trimLineEnd(rest))),
     };
+  }
+
+  #characters(lineStart: number, offset: number): number {
+    const { lineStart: lastLine, offset: last, characters } = this.#counted;
+    const goOn = lastLine === lineStart && last <= offset;
+    const more = countCharacters(this.#text, goOn ? last : lineStart, offset);
+    this.#counted = { lineStart, offset, characters: goOn ? characters + more : more };
+    return this.#counted.characters;
   }
 
   #lineAt(offset: number): number {

@@ -1,4 +1,5 @@
 /** "Did you mean": the known name nearest to a mistyped one. */
+import { quoted } from "./config-error.ts";
 
 /** The candidate at most a third of its length away from `word`, the nearest first; undefined when none is near. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
@@ -19,9 +20,12 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 /** The suggestion as a hint, or the list of what there is. */
 export function suggestion(word: string, candidates: readonly string[], kind: string): string {
   const near = nearest(word, candidates);
-  if (near !== undefined) return `did you mean "${near}"?`;
+  if (near !== undefined) return `did you mean ${quoted(near)}?`;
   if (candidates.length === 0) return `there are no ${kind}`;
-  const shown = candidates.slice(0, 12).join(", ");
+  const shown = candidates
+    .slice(0, 12)
+    .map((each) => quoted(each).slice(1, -1))
+    .join(", ");
   return `known ${kind}: ${shown}${candidates.length > 12 ? ", ..." : ""}`;
 }
 

@@ -51,7 +51,10 @@ function linkWarnings(cluster: Cluster): ConfigWarning[] {
   for (const node of cluster.nodes) {
     const addresses = Object.values(node.links);
     if (new Set(addresses).size === addresses.length) continue;
-    warnings.push({ code: "shared-link-address", text: `${node.name} has one address for two links: they fail together` });
+    warnings.push({
+      code: "shared-link-address",
+      text: `${node.name} has one address for two links: they fail together`,
+    });
   }
   return warnings;
 }
@@ -72,7 +75,7 @@ function timingWarnings({ timing }: Cluster): ConfigWarning[] {
 function interfaceWarnings(config: ParsedConfig): ConfigWarning[] {
   const logical = new Set(config.cluster.nodes.flatMap((node) => Object.keys(node.interfaces)));
   return config.interfaces
-    .filter((each) => each.node === undefined && logical.size > 0)
+    .filter((each) => each.node === null && logical.size > 0)
     .map((each) => {
       const near = nearest(each.name, logical);
       const hint = near === undefined ? "" : `; did you mean "${near}"?`;

@@ -91,6 +91,7 @@ test("what is not for this cluster, version or key is refused by its reason", as
     ["unknown key", sealedBy({ keys: keys(OLD) }), "key"],
     ["other secret under the same name", sealedBy({ keys: keys({ ...OLD, name: NEW.name }) }), "auth"],
     ["authenticate-only where encryption is configured", sealedBy({ suite: "authenticate-only" }), "auth"],
+    ["the same, with nothing in it", sealer(BOOT_A, { suite: "authenticate-only" }).seal(3, new Uint8Array(0)), "auth"],
     ["suite 0", changed(3, 0), "auth"],
     ["suite 3", changed(3, 3), "auth"],
     ["other boot", changed(12, 1), "auth"],

@@ -113,8 +113,10 @@ function becomeAlive(state: NodeState, peer: Peer, now: Instant): void {
 function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
   peer.last = heartbeat;
   peer.lastAt = now;
-  peer.heard = heartbeat.heard;
-  peer.requests = heartbeat.requests;
+  // A heartbeat too large for one datagram comes in parts; the first has what is heard.
+  const firstPart = heartbeat.heard.length > 0;
+  if (firstPart) peer.heard = heartbeat.heard;
+  peer.requests = firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests];
   if (state.misconfigured && heartbeat.generation === state.cluster.generation && heartbeat.digest === state.cluster.digest) {
     state.misconfigured = [...state.peers.values()].some(
       (other) => other.alive && other.last !== undefined && other.last.digest !== state.cluster.digest,

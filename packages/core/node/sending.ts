@@ -6,6 +6,7 @@ import type { Group, NodeState } from "./state.ts";
 import { leaseHolder, leaseRemaining } from "../ownership/lease/voter.ts";
 import { ageOf, type Hearing, lossPermille } from "../membership/hearing.ts";
 import { nextMessage, type Peer } from "../membership/peer.ts";
+import { MAXIMUM_BYTES, splitHeartbeat } from "../wire/heartbeat-split.ts";
 import type { FenceState, GroupReport, Heartbeat, HeardReport, LeaseEntry } from "../wire/messages.ts";
 import type { BootId, LinkName, NodeName } from "../units/names.ts";
 import { type Instant } from "../units/time.ts";
@@ -51,9 +52,28 @@ function sendFull(
     requests: requestsFor(state, peer.config.name),
     outcomes: outcomesFor(state, peer),
   };
-  for (const [link, hearing] of peer.links) {
-    send(state, peer, [link], { ...common, echo: echoOf(hearing, now) });
+  for (const part of fitting(common, peer, now)) {
+    for (const [link, hearing] of peer.links) {
+      const echo = part.message === common.message ? echoOf(hearing, now) : undefined;
+      send(state, peer, [link], { ...part, echo });
+    }
   }
+}
+
+/** Bytes that entries take at most, roughly: to split only what may be too large. */
+const ROUGHLY = { head: 150, heard: 80, groups: 140, lease: 220, events: 330, requests: 350, outcomes: 700 } as const;
+
+function fitting(heartbeat: Heartbeat, peer: Peer, now: Instant): readonly Heartbeat[] {
+  const { heard, groups, lease, events, requests, outcomes } = heartbeat;
+  const bytes =
+    ROUGHLY.head +
+    heard.length * ROUGHLY.heard +
+    groups.length * ROUGHLY.groups +
+    lease.length * ROUGHLY.lease +
+    events.length * ROUGHLY.events +
+    requests.length * ROUGHLY.requests +
+    outcomes.length * ROUGHLY.outcomes;
+  return bytes <= MAXIMUM_BYTES ? [heartbeat] : splitHeartbeat(heartbeat, MAXIMUM_BYTES, () => nextMessage(peer, now));
 }
 
 /** An extra heartbeat with nothing but lease entries (or nothing at all: it makes this node's boot known). */
@@ -64,7 +84,7 @@ export function sendExtra(
   toBoot: BootId | undefined,
   now: Instant,
 ): void {
-  send(state, peer, [...peer.links.keys()], {
+  const heartbeat: Heartbeat = {
     ...head(state, peer, toBoot, true, now),
     heard: [],
     groups: [],
@@ -72,7 +92,8 @@ export function sendExtra(
     events: [],
     requests: [],
     outcomes: [],
-  });
+  };
+  for (const part of fitting(heartbeat, peer, now)) send(state, peer, [...peer.links.keys()], part);
 }
 
 function send(state: NodeState, peer: Peer, links: readonly LinkName[], heartbeat: Heartbeat): void {

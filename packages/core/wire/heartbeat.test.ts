@@ -293,13 +293,9 @@ test("200000 mutated, cut and random inputs (seed 20261121): never an exception,
   const random = generator(20_261_121);
   const seeds = [FULL, typicalHeartbeat(8, 3), { ...EMPTY, node: "n".repeat(32) as NodeName }].map(emitHeartbeat);
   let accepted = 0;
-  let slowest_ms = 0;
-  const start = performance.now();
   for (let i = 0; i < 200_000; i++) {
     const bytes = mutate(seeds[random(seeds.length)] ?? new Uint8Array(0), random);
-    const before = performance.now();
-    const result = parseHeartbeat(bytes);
-    slowest_ms = Math.max(slowest_ms, performance.now() - before);
+    const result = parseInTime(bytes);
     if (!result.ok) {
       assert.ok(result.error.at >= 0 && result.error.at <= bytes.length);
       continue;
@@ -310,7 +306,6 @@ test("200000 mutated, cut and random inputs (seed 20261121): never an exception,
   }
   // Neither all nor none: otherwise the mutations prove nothing.
   assert.ok(accepted > 2000 && accepted < 150_000, `accepted ${accepted}`);
-  assert.ok(slowest_ms < 250 && performance.now() - start < 60_000, `slowest ${slowest_ms} ms`);
 });
 
 test("the largest inputs of the worst kinds are parsed in bounded time", () => {
@@ -325,11 +320,20 @@ test("the largest inputs of the worst kinds are parsed in bounded time", () => {
     ["zeros", Array.from({ length: fill }, () => 0)],
   ] as const) {
     const bytes = new Uint8Array([...head, ...section]);
-    const before = performance.now();
-    parseHeartbeat(bytes);
-    assert.ok(performance.now() - before < 250, name);
+    assert.doesNotThrow(() => parseInTime(bytes), name);
   }
 });
+
+/** Parses within 100 ms, in one of three attempts: the first may be held up by other programs. */
+function parseInTime(bytes: Uint8Array): ReturnType<typeof parseHeartbeat> {
+  for (let attempt = 1; ; attempt++) {
+    const before = performance.now();
+    const result = parseHeartbeat(bytes);
+    const took_ms = performance.now() - before;
+    if (took_ms < 100) return result;
+    assert.ok(attempt < 3, `${bytes.length} bytes took ${took_ms} ms to parse`);
+  }
+}
 
 /** U+FFFD from invalid bytes takes more room than they did, so that a text may be cut when emitted again. */
 function cutTexts(h: Heartbeat): Heartbeat {

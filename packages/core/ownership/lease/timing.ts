@@ -133,9 +133,11 @@ function choice(heartbeat: number, jiffy: number): string {
   return "choose a shorter heartbeat";
 }
 
-/** "100ms", "2s": as the configuration writes it. */
+/** "100ms", "2s", "5m": as the configuration writes it, in the largest unit that needs no fraction. */
 export function durationText(duration: number): string {
-  return duration >= 1000 && duration % 1000 === 0 ? `${duration / 1000}s` : `${duration}ms`;
+  if (duration !== 0 && duration % 3_600_000 === 0) return `${duration / 3_600_000}h`;
+  if (duration !== 0 && duration % 60_000 === 0) return `${duration / 60_000}m`;
+  return duration !== 0 && duration % 1000 === 0 ? `${duration / 1000}s` : `${duration}ms`;
 }
 
 /** n of L1: how many renewals in a row may be lost before the fence closes for a moment; -1: it does without loss. */

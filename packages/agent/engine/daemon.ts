@@ -1,0 +1,260 @@
+/** Joins the core to this machine: every adapter it performs effects with, and everything that wakes it. */
+import { join } from "node:path";
+import type { EngineArguments } from "./arguments.ts";
+import { ControlChild } from "./control-child.ts";
+import { unprivilegedUser } from "./user.ts";
+import { Engine } from "./engine.ts";
+import { GroupAddresses } from "./group-addresses.ts";
+import { Links } from "./links.ts";
+import { logEvent, logLine } from "./log.ts";
+import { VoteStore } from "./vote-store.ts";
+import { Wakeup } from "./wakeup.ts";
+import type { ToControl, ToEngine } from "../channel.ts";
+import type { Keys } from "../seal/keys.ts";
+import { createSealer } from "../seal/sealer.ts";
+import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
+import type { Effect, Input } from "@holdfast/core/effects.ts";
+import { newNode, viewOf } from "@holdfast/core/node.ts";
+import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
+import type { BootId, GroupName, InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
+import { failure, type Result, success } from "@holdfast/core/units/result.ts";
+import { after, instant, type Instant } from "@holdfast/core/units/time.ts";
+import type { Adapters } from "@holdfast/linux/adapters.ts";
+import { Fence } from "@holdfast/linux/fence.ts";
+import { kernelId } from "@holdfast/linux/kernel-id.ts";
+import { native } from "@holdfast/linux/load.ts";
+
+export interface DaemonOptions {
+  readonly args: EngineArguments;
+  readonly cluster: Cluster;
+  readonly self: NodeConfig;
+  readonly keys: Keys;
+  readonly drained: string | undefined;
+  readonly adapters: Adapters;
+  readonly boot: BootId;
+  readonly seed: number;
+}
+
+const HOUSEKEEPING_MS = 1000;
+/** A wall clock that moved by less is only slewed. */
+const CLOCK_STEP_MS = 100;
+/** After `stop`, and whatever happens, the daemon is gone by then: what it still holds ends by itself. */
+const STOP_PATIENCE_LEASES = 6;
+
+export function monotonic(): Instant {
+  return instant(native.monotonic() / 1e6);
+}
+
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #fence: Fence;
+  readonly #votes: VoteStore;
+  readonly #links: Links;
+  readonly #addresses: GroupAddresses;
+  readonly #engine: Engine;
+  readonly #control: ControlChild;
+  readonly #wakeup: Wakeup;
+  readonly #numbers: ReadonlyMap<GroupName, number>;
+  #wallOffset = Date.now() - monotonic();
+
+  constructor(options: DaemonOptions) {
+    const { cluster, self, adapters, args, boot } = options;
+    this.#options = options;
+    this.#numbers = new Map(cluster.groups.map((group) => [group.name, group.number]));
+    adapters.bringUpLoopback();
+    this.#fence = this.#openFence();
+    const kernel = kernelId();
+    const now = monotonic();
+    this.#votes = VoteStore.open(join(args.runDirectory, "votes"), kernel);
+    const { records } = this.#votes.load(now, after(now, ABSTAIN_MS));
+    const open = this.#openGroups();
+    const interfacesDown = Object.values(self.interfaces).filter((name) => adapters.byName(name)?.carrier !== true);
+    const state = newNode(
+      {
+        cluster,
+        node: self.name,
+        boot,
+        kernel,
+        seed: options.seed,
+        records,
+        open,
+        drained: options.drained,
+        interfacesDown,
+        wallOffset_ms: this.#wallOffset,
+      },
+      now,
+    );
+    const input = (next: Input): void => this.#engine.input(next);
+    const sealer = createSealer({ cluster: cluster.name, keys: options.keys, boot, suite: cluster.seal });
+    this.#links = new Links(cluster, self, sealer, adapters, input);
+    this.#addresses = new GroupAddresses(cluster, self, adapters, input);
+    this.#addresses.removeLeftovers(open);
+    this.#wakeup = new Wakeup((late) => this.#woken(late));
+    this.#engine = new Engine(state, {
+      now: monotonic,
+      send: (to, link, heartbeat) => this.#links.send(to, link, heartbeat),
+      arm: (group, number) => this.#fence.arm(this.#number(group), number),
+      commit: (group, number) => this.#fence.commit(this.#number(group), number),
+      close: (group, armed) => this.#fence.close(this.#number(group), armed),
+      saveVotes: (effect) => this.#saveVotes(effect),
+      placeAddresses: (group, wanted) => this.#addresses.place(group, wanted),
+      announce: (group, term) => this.#addresses.announce(group, term, monotonic()),
+      stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
+      record: (effect) => this.#record(effect),
+      reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
+      saveDrained: (reason) => this.#control.send({ kind: "saveDrained", reason }),
+      exit: () => this.#leave(),
+      wakeAt: (deadline) => this.#wakeup.at(earlier(deadline, this.#addresses.nextDeadline())),
+    });
+    this.#control = new ControlChild({
+      hello: () => this.#hello(),
+      message: (message) => this.#fromControl(message),
+      died: (detail) => this.#trouble("control-restarted", `control of ${self.name} ended (${detail}) and is started again`, "warning"),
+    });
+  }
+
+  #openFence(): Fence {
+    const { cluster, adapters } = this.#options;
+    return Fence.open({
+      groups: cluster.groups.map(({ number, addresses }) => ({ number, addresses: addresses.map(({ address }) => address) })),
+      window_ms: cluster.timing.window,
+      keep_ms: cluster.timing.keep,
+      uid: process.geteuid?.() ?? 0,
+      interfaces: adapters.all().map(({ index, name }) => ({ index, name })),
+    });
+  }
+
+  /** Groups that the daemon before left open. */
+  #openGroups(): ReadonlySet<GroupName> {
+    const remaining = this.#fence.remaining();
+    if (!remaining.ok) return new Set();
+    return new Set([...this.#numbers].filter(([, number]) => remaining.value.has(number)).map(([name]) => name));
+  }
+
+  /** Start everything that brings inputs. */
+  run(): void {
+    const { self, cluster, args } = this.#options;
+    this.#links.open();
+    this.#fence.watch((detail) => this.#engine.input({ kind: "fenceReinstalled", detail }));
+    this.#watchAdapters();
+    setInterval(() => this.#housekeeping(), HOUSEKEEPING_MS);
+    const how = this.#fence.start === "adopted" ? "took over the fence of the daemon before" : "closed fence installed";
+    const guard = this.#fence.owned ? "" : "; this kernel cannot protect it from nft flush ruleset, it is watched instead";
+    logLine("info", `${self.name} of cluster ${cluster.name}: ${how}${guard}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`);
+    this.#engine.input({ kind: "tick" });
+    notifySystemd("READY=1");
+  }
+
+  #watchAdapters(): void {
+    const { adapters } = this.#options;
+    adapters.watch({
+      changed: (adapter, before) => {
+        const covered = this.#fence.coverInterface(adapter.index, adapter.name);
+        if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
+        if (before?.carrier !== adapter.carrier) this.#carrier(adapter.name as InterfaceName, adapter.carrier);
+        this.#links.open();
+      },
+      removed: (adapter) => {
+        this.#fence.uncoverInterface(adapter.index);
+        this.#carrier(adapter.name as InterfaceName, false);
+        this.#links.open();
+      },
+      addressAdded: () => this.#links.open(),
+      addressRemoved: () => this.#links.open(),
+    });
+  }
+
+  #carrier(name: InterfaceName, up: boolean): void {
+    if (!Object.values(this.#options.self.interfaces).includes(name)) return;
+    this.#engine.input({ kind: "interfaceChanged", interface: name, up });
+  }
+
+  #woken(now: Instant): void {
+    this.#addresses.run(now);
+    this.#engine.input({ kind: "tick" });
+  }
+
+  /** Once a second: what is counted elsewhere and told from here. */
+  #housekeeping(): void {
+    for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
+    const offset = Date.now() - monotonic();
+    if (Math.abs(offset - this.#wallOffset) > CLOCK_STEP_MS) {
+      this.#wallOffset = offset;
+      this.#engine.input({ kind: "wallClock", offset_ms: offset });
+    }
+    const dropped = this.#control.takeDropped();
+    if (dropped > 0) this.#trouble("control-slow", `control does not read: ${dropped} messages to it were lost`, "warning");
+  }
+
+  #number(group: GroupName): number {
+    return this.#numbers.get(group) ?? 0;
+  }
+
+  #saveVotes({ group, record }: Extract<Effect, { kind: "saveVotes" }>): Result<void, string> {
+    try {
+      this.#votes.save(this.#number(group), group, record);
+      return success(undefined);
+    } catch (error) {
+      return failure(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #record({ event }: Extract<Effect, { kind: "record" }>): void {
+    this.#control.send({ kind: "event", event });
+    if (event.node === this.#options.self.name) logEvent(event);
+  }
+
+  #trouble(code: string, text: string, level: "info" | "warning" | "alarm"): void {
+    this.#engine.input({ kind: "trouble", code, text, level });
+  }
+
+  #hello(): ToControl {
+    const { args, cluster, self } = this.#options;
+    return {
+      kind: "hello",
+      socket: args.socket,
+      stateDirectory: args.stateDirectory,
+      cluster: cluster.name,
+      node: self.name,
+      user: unprivilegedUser(),
+      dead_ms: cluster.timing.dead,
+    };
+  }
+
+  #fromControl(message: ToEngine): void {
+    switch (message.kind) {
+      case "view":
+        return this.#control.send({ kind: "view", id: message.id, view: viewOf(this.#engine.state, monotonic()) });
+      case "request": {
+        const { id, action, timeout_ms } = message;
+        return this.#engine.input({ kind: "request", request: id, target: message.target as NodeName, action, timeout_ms });
+      }
+      case "trouble":
+        return this.#trouble(message.code, message.text, message.level);
+      case "listening":
+        return;
+    }
+  }
+
+  /** SIGTERM. */
+  stop(): void {
+    notifySystemd("STOPPING=1");
+    this.#engine.input({ kind: "stop" });
+    setTimeout(() => this.#leave(), STOP_PATIENCE_LEASES * this.#options.cluster.timing.dead).unref();
+  }
+
+  #leave(): void {
+    this.#control.stop(() => process.exit(0));
+    setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
+  }
+}
+
+function earlier(a: Instant, b: Instant): Instant {
+  return a < b ? a : b;
+}
+
+/** sd_notify(3); without systemd there is nobody to tell. */
+function notifySystemd(message: string): void {
+  const path = process.env["NOTIFY_SOCKET"];
+  if (path !== undefined && path !== "") native.notify(path, message);
+}

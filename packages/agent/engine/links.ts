@@ -1,0 +1,93 @@
+/** Heartbeats on the wire: sealed datagrams over the UDP links, out to every peer and in from anybody. */
+import { Rejections } from "./rejections.ts";
+import type { Sealer } from "../seal/sealer.ts";
+import type { Cluster, LinkConfig, NodeConfig } from "@holdfast/core/cluster.ts";
+import type { Input } from "@holdfast/core/effects.ts";
+import { emitHeartbeat, parseHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
+import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
+import type { LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import type { Adapters } from "@holdfast/linux/adapters.ts";
+import { openUdp, type UdpSocket } from "@holdfast/linux/packet/udp.ts";
+
+/** One link of this node; without a socket it is down, for the reason given. */
+interface Link {
+  readonly config: LinkConfig;
+  readonly address: IpAddress;
+  readonly index: number;
+  socket: UdpSocket | undefined;
+  device: string | undefined;
+  trouble: string | undefined;
+}
+
+export class Links {
+  readonly rejections = new Rejections();
+  readonly #links: ReadonlyMap<LinkName, Link>;
+  readonly #peers: ReadonlyMap<NodeName, { readonly config: NodeConfig; readonly index: number }>;
+  readonly #sealer: Sealer;
+  readonly #adapters: Adapters;
+  readonly #input: (input: Input) => void;
+  #encoded: { readonly heartbeat: Heartbeat; readonly bytes: Uint8Array } | undefined;
+
+  constructor(cluster: Cluster, self: NodeConfig, sealer: Sealer, adapters: Adapters, input: (input: Input) => void) {
+    const links = cluster.links.map((config, index): [LinkName, Link] => {
+      const address = self.links[config.name] as IpAddress;
+      return [config.name, { config, address, index, socket: undefined, device: undefined, trouble: undefined }];
+    });
+    this.#links = new Map(links);
+    this.#peers = new Map(cluster.nodes.map((config, index) => [config.name, { config, index }]));
+    this.#sealer = sealer;
+    this.#adapters = adapters;
+    this.#input = input;
+  }
+
+  /** Open what can be opened, and again after interfaces or addresses changed. */
+  open(): void {
+    for (const link of this.#links.values()) this.#openLink(link);
+  }
+
+  #openLink(link: Link): void {
+    const adapter = this.#adapters.withAddress(link.address);
+    if (link.socket !== undefined && adapter?.name === link.device) return;
+    link.socket?.close();
+    link.socket = undefined;
+    if (adapter === undefined) return this.#lost(link, `no interface has the address ${link.address}`);
+    const opened = openUdp({ address: link.address, port: link.config.port, device: adapter.name });
+    if (!opened.ok) return this.#lost(link, opened.error);
+    link.socket = opened.value;
+    link.device = adapter.name;
+    const { name } = link.config;
+    opened.value.receive((bytes, source, port) => this.#received(name, bytes, `${source}:${port}`));
+    if (link.trouble === undefined) return;
+    link.trouble = undefined;
+    this.#input({ kind: "linkChanged", link: name, up: true, detail: `${link.address} on ${adapter.name}` });
+  }
+
+  #lost(link: Link, trouble: string): void {
+    if (link.trouble === trouble) return;
+    link.trouble = trouble;
+    this.#input({ kind: "linkChanged", link: link.config.name, up: false, detail: trouble });
+  }
+
+  /** A datagram that cannot be sent is a lost one: loss is what the receiver sees and reports. */
+  send(to: NodeName, name: LinkName, heartbeat: Heartbeat): void {
+    const link = this.#links.get(name);
+    const peer = this.#peers.get(to);
+    const address = peer?.config.links[name];
+    if (link?.socket === undefined || peer === undefined || address === undefined) return;
+    // An extra heartbeat goes over all links as it is: its bytes are made once.
+    if (this.#encoded?.heartbeat !== heartbeat) this.#encoded = { heartbeat, bytes: emitHeartbeat(heartbeat) };
+    const stream = (link.index << 8) | peer.index;
+    link.socket.send(address, link.config.port, this.#sealer.seal(stream, this.#encoded.bytes));
+  }
+
+  #received(link: LinkName, bytes: Uint8Array, source: string): void {
+    const opened = this.#sealer.open(bytes);
+    if (!opened.ok) return this.rejections.count(link, opened.error.reason, source);
+    const parsed = parseHeartbeat(opened.value.payload);
+    if (!parsed.ok) return this.rejections.count(link, "parse", source);
+    // The seal's boot is the sender's proof; a message may not speak for another.
+    if (parsed.value.boot !== opened.value.boot) return this.rejections.count(link, "sender", source);
+    this.#input({ kind: "heartbeat", link, heartbeat: parsed.value });
+  }
+}

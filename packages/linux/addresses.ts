@@ -1,0 +1,183 @@
+/**
+ * The virtual addresses of this node as desired state: those wanted are put and kept alive, others of the configuration
+ * are removed. They carry a lifetime, so that those of a dead daemon vanish by themselves.
+ */
+import { constants } from "node:os";
+import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import { changeAddresses, listAddresses } from "./netlink/addresses.ts";
+import type { AddressChange, FoundAddress } from "./netlink/addresses.ts";
+import { NETLINK_ROUTE } from "./netlink/links.ts";
+import { MessageWriter } from "./netlink/message.ts";
+import { describe, RequestSocket } from "./netlink/socket.ts";
+import type { Adapters } from "./adapters.ts";
+import type { Native } from "./native.ts";
+
+const { EADDRNOTAVAIL, ENODEV } = constants.errno;
+
+export interface VirtualAddress {
+  readonly interface: string;
+  readonly address: IpAddress;
+  readonly prefixLength: number;
+}
+
+export interface AddressFailure {
+  readonly address: VirtualAddress;
+  readonly detail: string;
+}
+
+export interface AddressEvents {
+  /** Somebody removed a wanted address; it is back. */
+  readonly restored: (address: VirtualAddress) => void;
+  /** A wanted address could not be refreshed or put back; it is tried again. */
+  readonly failed: (failure: AddressFailure) => void;
+}
+
+export interface AddressOptions {
+  /** Whole seconds, at least 2: the kernel's check may be nearly a second late. Default 4. */
+  readonly lifetime_s?: number;
+}
+
+interface Placed {
+  readonly wanted: VirtualAddress;
+  /** When its lifetime is renewed next; on the caller's clock. */
+  refreshAt: number;
+}
+
+/** IPv6 renewals are slow when there are many: few per call keep the heartbeat on time. */
+const REFRESHES_A_CALL = 32;
+const RETRY_MS = 250;
+
+export class Addresses {
+  readonly #adapters: Adapters;
+  readonly #events: AddressEvents;
+  readonly #lifetime_s: number;
+  readonly #socket: RequestSocket;
+  readonly #writer = new MessageWriter();
+  readonly #placed = new Map<string, Placed>();
+
+  /** Throws when the socket cannot be had. */
+  constructor(native: Native, adapters: Adapters, events: AddressEvents, options: AddressOptions = {}) {
+    this.#adapters = adapters;
+    this.#events = events;
+    this.#lifetime_s = options.lifetime_s ?? 4;
+    this.#socket = new RequestSocket(native, NETLINK_ROUTE);
+  }
+
+  /**
+   * Makes `wanted` the addresses that this node has: new ones are put, those no longer wanted removed, in one send.
+   * Returns what failed; a failed one is tried again by `refresh`. `now` in milliseconds.
+   */
+  apply(wanted: readonly VirtualAddress[], now: number): AddressFailure[] {
+    const next = new Map(wanted.map((each) => [keyOf(each), each]));
+    const failures: AddressFailure[] = [];
+    const changes: [AddressChange, VirtualAddress][] = [];
+    for (const [key, placed] of this.#placed) {
+      if (next.has(key)) continue;
+      this.#placed.delete(key);
+      const change = this.#change(placed.wanted, "delete");
+      if (change !== undefined) changes.push([change, placed.wanted]);
+    }
+    for (const [key, each] of next) {
+      if (this.#placed.has(key)) continue;
+      this.#placed.set(key, { wanted: each, refreshAt: now + this.#period });
+      const change = this.#change(each, "put");
+      if (change === undefined) failures.push(this.#missing(each, now));
+      else changes.push([change, each]);
+    }
+    return [...failures, ...this.#perform(changes, now)];
+  }
+
+  /** Renews the lifetimes that are due, a few per call. */
+  refresh(now: number): void {
+    const changes: [AddressChange, VirtualAddress][] = [];
+    for (const placed of this.#placed.values()) {
+      if (placed.refreshAt > now) continue;
+      if (changes.length === REFRESHES_A_CALL) break;
+      placed.refreshAt = now + this.#period;
+      const change = this.#change(placed.wanted, "put");
+      if (change === undefined) this.#events.failed(this.#missing(placed.wanted, now));
+      else changes.push([change, placed.wanted]);
+    }
+    for (const failed of this.#perform(changes, now)) this.#events.failed(failed);
+  }
+
+  /** When `refresh` has something to do; Infinity without addresses. */
+  nextDeadline(): number {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const placed of this.#placed.values()) earliest = Math.min(earliest, placed.refreshAt);
+    return earliest;
+  }
+
+  /** To be told of each address event (AdapterEvents.addressRemoved): puts back what is wanted. */
+  removed(interfaceName: string, address: FoundAddress, now: number): void {
+    const placed = this.#placed.get(keyOf({ interface: interfaceName, address: address.address, prefixLength: address.prefixLength }));
+    if (placed === undefined) return;
+    const change = this.#change(placed.wanted, "put");
+    if (change === undefined) return;
+    placed.refreshAt = now + this.#period;
+    const failures = this.#perform([[change, placed.wanted]], now);
+    for (const failed of failures) this.#events.failed(failed);
+    if (failures.length === 0) this.#events.restored(placed.wanted);
+  }
+
+  /** Removes addresses of the configuration that are here and not wanted: left by an earlier daemon. Returns failures. */
+  removeLeftovers(configured: readonly VirtualAddress[], now: number): AddressFailure[] {
+    const candidates = new Map<string, VirtualAddress>();
+    for (const each of configured) if (!this.#placed.has(keyOf(each))) candidates.set(keyOf(each), each);
+    const listed = listAddresses(this.#socket, this.#writer);
+    const changes: [AddressChange, VirtualAddress][] = [];
+    // Without a list, deleting what may not be there is harmless.
+    const present = listed.ok ? new Set(listed.value.map((found) => `${found.index} ${found.address}/${found.prefixLength}`)) : undefined;
+    for (const each of candidates.values()) {
+      const change = this.#change(each, "delete");
+      if (change === undefined) continue;
+      if (present === undefined || present.has(`${change.index} ${each.address}/${each.prefixLength}`)) changes.push([change, each]);
+    }
+    return this.#perform(changes, now);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  get #period(): number {
+    return (this.#lifetime_s * 1000) / 3;
+  }
+
+  /** Undefined when the interface does not exist. */
+  #change(each: VirtualAddress, kind: "put" | "delete"): AddressChange | undefined {
+    const index = this.#adapters.byName(each.interface)?.index;
+    if (index === undefined) return undefined;
+    const { address, prefixLength } = each;
+    if (kind === "delete") return { kind, index, address, prefixLength };
+    return { kind, index, address, prefixLength, valid_s: this.#lifetime_s };
+  }
+
+  #missing(each: VirtualAddress, now: number): AddressFailure {
+    this.#retry(each, now);
+    return { address: each, detail: `no interface ${each.interface}` };
+  }
+
+  #retry(each: VirtualAddress, now: number): void {
+    const placed = this.#placed.get(keyOf(each));
+    if (placed !== undefined) placed.refreshAt = now + RETRY_MS;
+  }
+
+  #perform(changes: readonly [AddressChange, VirtualAddress][], now: number): AddressFailure[] {
+    const origin = new Map(changes);
+    const failures: AddressFailure[] = [];
+    for (const { change, error } of changeAddresses(this.#socket, this.#writer, changes.map(([each]) => each))) {
+      // What is to be removed and is not there is what was wanted.
+      if (change.kind === "delete" && (error.errno === EADDRNOTAVAIL || error.errno === ENODEV)) continue;
+      const address = origin.get(change);
+      if (address === undefined) continue;
+      failures.push({ address, detail: `${change.kind === "put" ? "adding" : "removing"} ${address.address}/${address.prefixLength} on ${address.interface}: ${describe(error)}` });
+      this.#retry(address, now);
+    }
+    return failures;
+  }
+}
+
+function keyOf(each: VirtualAddress): string {
+  return `${each.interface} ${each.address}/${each.prefixLength}`;
+}

@@ -1,0 +1,48 @@
+/** The datagrams by which the daemon moves the fence: never leaving the machine, their fate at `lo`'s egress is the answer. */
+import { constants } from "node:os";
+import { failure, success } from "@holdfast/core/units/result.ts";
+import type { Result } from "@holdfast/core/units/result.ts";
+import { check, errnoName } from "./load.ts";
+import type { Native } from "./native.ts";
+
+const { ENOBUFS } = constants.errno;
+const AF_INET = 2;
+const SOCK_DGRAM = 2;
+const IPPROTO_IP = 0;
+const IP_RECVERR = 11;
+const DONE: Result<void, string> = success(undefined);
+const REFUSED: Result<void, string> = failure("refused by the fence: not armed, or the window is over");
+
+export class RenewalSocket {
+  readonly #native: Native;
+  readonly #fd: number;
+  /** `struct sockaddr_in` of 127.9.x.y: group as port, number as x and y. */
+  readonly #address = Uint8Array.of(0, 0, 0, 0, 127, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  readonly #payload = new Uint8Array(1);
+
+  /** Throws when the socket cannot be had. */
+  constructor(native: Native) {
+    this.#native = native;
+    new Uint16Array(this.#address.buffer, 0, 1)[0] = AF_INET;
+    this.#fd = check("renewal socket", native.socket(AF_INET, SOCK_DGRAM, 0));
+    // Only with this option does udp_sendmsg() tell that a packet was dropped on its way out (ENOBUFS).
+    check("IP_RECVERR", native.setsockopt(this.#fd, IPPROTO_IP, IP_RECVERR, Uint8Array.of(1, 0, 0, 0)));
+  }
+
+  /** `number` counts modulo 65536. */
+  send(code: number, group: number, number: number): Result<void, string> {
+    this.#address[2] = group >> 8;
+    this.#address[3] = group & 0xff;
+    this.#address[6] = (number >>> 8) & 0xff;
+    this.#address[7] = number & 0xff;
+    this.#payload[0] = code;
+    const sent = this.#native.send(this.#fd, this.#payload, this.#address);
+    if (sent === 1) return DONE;
+    if (sent === -ENOBUFS) return REFUSED;
+    return failure(`renewal not sent: ${errnoName(sent)} (does another rule set or a missing lo keep 127.9.0.0/16 from lo?)`);
+  }
+
+  close(): void {
+    this.#native.close(this.#fd);
+  }
+}
