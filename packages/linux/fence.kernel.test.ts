@@ -16,7 +16,15 @@ const KEEP_MS = 236;
 const JIFFY_MS = native.tick() / 1e6;
 const V4 = ip("10.81.0.50");
 const V6 = ip("fd81::50");
-const PLAN: FenceOptions = { groups: [{ number: 7, addresses: [V4, V6] }, { number: 8, addresses: [ip("10.81.0.51")] }], window_ms: WINDOW_MS, keep_ms: KEEP_MS, uid: process.geteuid?.() ?? 0 };
+const PLAN: FenceOptions = {
+  groups: [
+    { number: 7, addresses: [V4, V6] },
+    { number: 8, addresses: [ip("10.81.0.51")] },
+  ],
+  window_ms: WINDOW_MS,
+  keep_ms: KEEP_MS,
+  uid: process.geteuid?.() ?? 0,
+};
 const options = kernelTest();
 
 let node: Namespace;
@@ -50,8 +58,14 @@ before(() => {
     const socket = answerer(node, address, 5000);
     closers.push(() => socket.close());
   }
-  probers.push(new Prober(client, "one", V4, 5000, ip("10.81.0.2")), new Prober(client, "one", V6, 5000, ip("fd81::2")));
-  probers.push(new Prober(client, "two", V4, 5000, ip("10.82.0.2")), new Prober(client, "two", V6, 5000, ip("fd82::2")));
+  probers.push(
+    new Prober(client, "one", V4, 5000, ip("10.81.0.2")),
+    new Prober(client, "one", V6, 5000, ip("fd81::2")),
+  );
+  probers.push(
+    new Prober(client, "two", V4, 5000, ip("10.82.0.2")),
+    new Prober(client, "two", V6, 5000, ip("fd82::2")),
+  );
   probers.push(new Prober(node, "lo", V4, 5000, ip("10.81.0.1")), new Prober(node, "lo", V6, 5000, ip("fd81::1")));
   for (const prober of probers) closers.push(() => prober.close());
 });
@@ -102,7 +116,18 @@ function dispose(fence: Fence): void {
 
 /** A daemon of its own that keeps the fence open; resolves when it has opened it. */
 async function holder(output: string[] = [], extra: Partial<FenceOptions> = {}): Promise<ChildProcess> {
-  const child = spawn("ip", ["netns", "exec", node.name, process.execPath, `${import.meta.dirname}/fence-holder.ts`, JSON.stringify({ ...PLAN, ...extra })], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(
+    "ip",
+    [
+      "netns",
+      "exec",
+      node.name,
+      process.execPath,
+      `${import.meta.dirname}/fence-holder.ts`,
+      JSON.stringify({ ...PLAN, ...extra }),
+    ],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
   holders.add(child);
   child.stdout.on("data", (data: Buffer) => output.push(...data.toString().trim().split("\n")));
   await until("the holder opened the fence", () => output.some((line) => line.startsWith("open")));
@@ -124,7 +149,14 @@ test("a commit counts for exactly the armed number of the group, inside the wind
   };
   assert.equal(fence.commit(7, 1).ok, false, "never armed");
   assert.equal(fence.arm(7, 10).ok, true);
-  for (const [group, number] of [[7, 9], [7, 11], [8, 10], [9, 10], [7, 0]] as const) assert.equal(fence.commit(group, number).ok, false, `${group} ${number}`);
+  for (const [group, number] of [
+    [7, 9],
+    [7, 11],
+    [8, 10],
+    [9, 10],
+    [7, 0],
+  ] as const)
+    assert.equal(fence.commit(group, number).ok, false, `${group} ${number}`);
   assert.equal(left(), 0);
   assert.equal(fence.commit(7, 10).ok, true);
   assert.ok(left() > KEEP_MS - 3 * JIFFY_MS && left() <= KEEP_MS, String(left()));
@@ -147,32 +179,49 @@ test("arming an armed number again does not move its window", options, async () 
   const fence = opened();
   const armedAt = native.monotonic();
   fence.arm(7, 1);
-  await until("the window is over although it is armed again and again", () => {
-    if ((native.monotonic() - armedAt) / 1e6 < WINDOW_MS - 2 * JIFFY_MS) return !fence.arm(7, 1).ok;
-    return !fence.commit(7, 1).ok;
-  }, 500);
+  await until(
+    "the window is over although it is armed again and again",
+    () => {
+      if ((native.monotonic() - armedAt) / 1e6 < WINDOW_MS - 2 * JIFFY_MS) return !fence.arm(7, 1).ok;
+      return !fence.commit(7, 1).ok;
+    },
+    500,
+  );
   assert.ok((native.monotonic() - armedAt) / 1e6 < WINDOW_MS + 40);
   dispose(fence);
 });
 
-test("open answers everybody, closed nobody: two interfaces, lo, IPv4, IPv6, ARP, neighbour discovery", options, async () => {
-  const fence = opened();
-  await assertSilent("never opened");
-  const renew = (): void => {
-    fence.arm(7, 1);
-    fence.commit(7, 1);
-  };
-  renew();
-  const renewing = setInterval(renew, 20);
-  const open = await answers();
-  clearInterval(renewing);
-  assert.ok(open.udp.every((count) => count >= 5), JSON.stringify(open));
-  assert.ok(open.neighbour.slice(0, 2).every((count) => count >= 5), JSON.stringify(open));
-  assert.equal(fence.close(7, []).ok, true);
-  await assertSilent("closed");
-  dispose(fence);
-  assert.ok((await answers()).udp.every((count) => count >= 5), "without fence all answer: the probes work");
-});
+test(
+  "open answers everybody, closed nobody: two interfaces, lo, IPv4, IPv6, ARP, neighbour discovery",
+  options,
+  async () => {
+    const fence = opened();
+    await assertSilent("never opened");
+    const renew = (): void => {
+      fence.arm(7, 1);
+      fence.commit(7, 1);
+    };
+    renew();
+    const renewing = setInterval(renew, 20);
+    const open = await answers();
+    clearInterval(renewing);
+    assert.ok(
+      open.udp.every((count) => count >= 5),
+      JSON.stringify(open),
+    );
+    assert.ok(
+      open.neighbour.slice(0, 2).every((count) => count >= 5),
+      JSON.stringify(open),
+    );
+    assert.equal(fence.close(7, []).ok, true);
+    await assertSilent("closed");
+    dispose(fence);
+    assert.ok(
+      (await answers()).udp.every((count) => count >= 5),
+      "without fence all answer: the probes work",
+    );
+  },
+);
 
 test("a frozen daemon's fence shuts within the lease and stays shut, flush ruleset included", options, async () => {
   const child = await holder();
@@ -198,7 +247,10 @@ test("a frozen daemon's fence shuts within the lease and stays shut, flush rules
   node.run("nft", "flush", "ruleset");
   await assertSilent("flushed");
   const debian = `/tmp/hfl-${process.pid}.nft`;
-  writeFileSync(debian, "#!/usr/sbin/nft -f\n\nflush ruleset\n\ntable inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter;\n\t}\n\tchain forward {\n\t\ttype filter hook forward priority filter;\n\t}\n\tchain output {\n\t\ttype filter hook output priority filter;\n\t}\n}\n");
+  writeFileSync(
+    debian,
+    "#!/usr/sbin/nft -f\n\nflush ruleset\n\ntable inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter;\n\t}\n\tchain forward {\n\t\ttype filter hook forward priority filter;\n\t}\n\tchain output {\n\t\ttype filter hook output priority filter;\n\t}\n}\n",
+  );
   node.run("nft", "-f", debian);
   rmSync(debian);
   await assertSilent("Debian's nftables.conf loaded");
@@ -212,7 +264,10 @@ test("a frozen daemon's fence shuts within the lease and stays shut, flush rules
 test("an interface made after the fence is fenced from its first packet", options, async () => {
   const fence = opened();
   join(node, client, "late", 83);
-  const late = [new Prober(client, "late", V4, 5000, ip("10.83.0.2")), new Prober(client, "late", V6, 5000, ip("fd83::2"))];
+  const late = [
+    new Prober(client, "late", V4, 5000, ip("10.83.0.2")),
+    new Prober(client, "late", V6, 5000, ip("fd83::2")),
+  ];
   client.run("ip", "route", "add", "10.81.0.50/32", "via", "10.83.0.1", "table", "83");
   client.run("ip", "rule", "add", "from", "10.83.0.2", "table", "83");
   client.run("ip", "-6", "route", "add", "fd81::50/128", "via", "fd83::1", "table", "83");
@@ -227,32 +282,39 @@ test("an interface made after the fence is fenced from its first packet", option
   const index = node.inside(() => native.interfaceIndex("late"));
   node.run("ip", "link", "delete", "late");
   assert.equal(fence.uncoverInterface(index).ok, true);
-  assert.equal(node.inside(() => fence.verify()), undefined);
+  assert.equal(
+    node.inside(() => fence.verify()),
+    undefined,
+  );
   dispose(fence);
 });
 
-test("a killed daemon's tables stay; the next adopts them and no packet is lost, and nothing stays armed", options, async () => {
-  const first = await holder([]);
-  const probe = probers[0];
-  assert.ok(probe !== undefined);
-  await until("it answers", async () => ((await probe.count()).udp ?? 0) === 10);
-  await end(first);
-  const next = node.inside(() => openFence(native, PLAN));
-  assert.ok(next.ok, next.ok ? "" : next.error);
-  assert.equal(next.value.adopted, true);
-  const remaining = next.value.remaining();
-  assert.ok(remaining.ok && (remaining.value.get(7) ?? 0) > 0, "still open");
-  const asked = probe.answers.udp;
-  probe.ask();
-  await until("it answers", () => probe.answers.udp > asked, 100);
-  next.value.dispose();
-  await pause(KEEP_MS + 20);
-  await assertSilent("dead, tables left");
-  const changed = node.inside(() => openFence(native, { ...PLAN, keep_ms: 200 }));
-  assert.ok(changed.ok && !changed.value.adopted, "another plan replaces");
-  await assertSilent("replaced");
-  dispose(changed.value);
-});
+test(
+  "a killed daemon's tables stay; the next adopts them and no packet is lost, and nothing stays armed",
+  options,
+  async () => {
+    const first = await holder([]);
+    const probe = probers[0];
+    assert.ok(probe !== undefined);
+    await until("it answers", async () => ((await probe.count()).udp ?? 0) === 10);
+    await end(first);
+    const next = node.inside(() => openFence(native, PLAN));
+    assert.ok(next.ok, next.ok ? "" : next.error);
+    assert.equal(next.value.adopted, true);
+    const remaining = next.value.remaining();
+    assert.ok(remaining.ok && (remaining.value.get(7) ?? 0) > 0, "still open");
+    const asked = probe.answers.udp;
+    probe.ask();
+    await until("it answers", () => probe.answers.udp > asked, 100);
+    next.value.dispose();
+    await pause(KEEP_MS + 20);
+    await assertSilent("dead, tables left");
+    const changed = node.inside(() => openFence(native, { ...PLAN, keep_ms: 200 }));
+    assert.ok(changed.ok && !changed.value.adopted, "another plan replaces");
+    await assertSilent("replaced");
+    dispose(changed.value);
+  },
+);
 
 test("where tables cannot be owned, a flush is noticed, undone closed, and its author named", options, async () => {
   const fence = opened({ ...PLAN, flags: "none" });
@@ -260,12 +322,20 @@ test("where tables cannot be owned, a flush is noticed, undone closed, and its a
   node.inside(() => fence.watch((detail) => told.push(detail)));
   fence.arm(7, 1);
   fence.commit(7, 1);
-  for (const command of [["flush", "ruleset"], ["delete", "table", "arp", "holdfast"], ["flush", "chain", "netdev", "holdfast", "g7"], ["flush", "set", "inet", "holdfast", "v4"]]) {
+  for (const command of [
+    ["flush", "ruleset"],
+    ["delete", "table", "arp", "holdfast"],
+    ["flush", "chain", "netdev", "holdfast", "g7"],
+    ["flush", "set", "inet", "holdfast", "v4"],
+  ]) {
     told.length = 0;
     node.run("nft", ...command);
     await until(`noticed: ${command.join(" ")}`, () => told.length > 0, 1000);
     assert.match(told[0] ?? "", /removed by nft \(pid \d+\); installed again, closed/);
-    assert.equal(node.inside(() => fence.verify()), undefined);
+    assert.equal(
+      node.inside(() => fence.verify()),
+      undefined,
+    );
     const remaining = fence.remaining();
     assert.ok(remaining.ok && remaining.value.size === 0, "closed");
   }
@@ -278,7 +348,14 @@ test("where tables cannot be owned, a flush is noticed, undone closed, and its a
 test("nft lists the tables as they are meant", options, () => {
   const fence = opened();
   const listed = node.run("nft", "list", "ruleset");
-  for (const line of ["ip daddr vmap @v4", "arp saddr ip vmap @v4", "ip6 daddr vmap @v6", "type filter hook egress device \"one\" priority -450; policy accept;", "iif . iifname @covered accept", "10.81.0.50 : jump g7"]) {
+  for (const line of [
+    "ip daddr vmap @v4",
+    "arp saddr ip vmap @v4",
+    "ip6 daddr vmap @v6",
+    'type filter hook egress device "one" priority -450; policy accept;',
+    "iif . iifname @covered accept",
+    "10.81.0.50 : jump g7",
+  ]) {
     assert.ok(listed.includes(line), line);
   }
   dispose(fence);

@@ -74,7 +74,10 @@ export class Namespace {
 /** A veth pair `device` - `device` with the given last bytes: 10.NET.0.1 and .2, fdNET::1 and ::2. */
 export function join(a: Namespace, b: Namespace, device: string, net: number): void {
   sh("ip", "link", "add", device, "netns", a.name, "type", "veth", "peer", "name", device, "netns", b.name);
-  for (const [namespace, host] of [[a, 1], [b, 2]] as const) {
+  for (const [namespace, host] of [
+    [a, 1],
+    [b, 2],
+  ] as const) {
     namespace.run("ip", "address", "add", `10.${net}.0.${host}/24`, "dev", device);
     namespace.run("ip", "address", "add", `fd${net}::${host}/64`, "dev", device, "nodad");
     namespace.run("ip", "link", "set", device, "up");
@@ -96,7 +99,9 @@ export function pause(duration_ms: number): Promise<void> {
 
 /** Answers datagrams to `address` in the namespace. */
 export function answerer(namespace: Namespace, address: IpAddress, port: number): UdpSocket {
-  const opened = namespace.inside(() => openUdp(native, { address, port }, { datagram: (data, from) => void socket().send(from.address, from.port, data) }));
+  const opened = namespace.inside(() =>
+    openUdp(native, { address, port }, { datagram: (data, from) => void socket().send(from.address, from.port, data) }),
+  );
   const socket = (): UdpSocket => {
     if (!opened.ok) throw new Error(opened.error);
     return opened.value;
@@ -120,13 +125,19 @@ export class Prober {
     this.#port = port;
     const address = JSON.parse(namespace.run("ip", "-json", "link", "show", device)) as { address: string }[];
     const mac = Uint8Array.from((address[0]?.address ?? "").split(":"), (pair) => Number.parseInt(pair, 16));
-    this.#question = isIpv4(target) ? arpRequest(mac, ipBytes(source), ipBytes(target)) : solicitation(mac, ipBytes(source), ipBytes(target));
-    const opened = namespace.inside(() => openUdp(native, { address: source, port: 0 }, { datagram: () => void this.answers.udp++ }));
+    this.#question = isIpv4(target)
+      ? arpRequest(mac, ipBytes(source), ipBytes(target))
+      : solicitation(mac, ipBytes(source), ipBytes(target));
+    const opened = namespace.inside(() =>
+      openUdp(native, { address: source, port: 0 }, { datagram: () => void this.answers.udp++ }),
+    );
     if (!opened.ok) throw new Error(opened.error);
     this.#udp = opened.value;
     this.#index = namespace.inside(() => native.interfaceIndex(device));
     this.#frames = namespace.inside(() => new FrameSender(native));
-    this.#listener = namespace.inside(() => new FrameListener(native, this.#index, { frame: (frame) => this.#heard(frame) }));
+    this.#listener = namespace.inside(
+      () => new FrameListener(native, this.#index, { frame: (frame) => this.#heard(frame) }),
+    );
   }
 
   ask(): void {
@@ -161,7 +172,34 @@ export class Prober {
 }
 
 function arpRequest(mac: Uint8Array, source: Uint8Array, target: Uint8Array): Uint8Array {
-  return Uint8Array.of(255, 255, 255, 255, 255, 255, ...mac, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, ...mac, ...source, 0, 0, 0, 0, 0, 0, ...target);
+  return Uint8Array.of(
+    255,
+    255,
+    255,
+    255,
+    255,
+    255,
+    ...mac,
+    8,
+    6,
+    0,
+    1,
+    8,
+    0,
+    6,
+    4,
+    0,
+    1,
+    ...mac,
+    ...source,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    ...target,
+  );
 }
 
 /** RFC 4861 section 4.3, to the solicited-node multicast address. */
@@ -172,7 +210,26 @@ function solicitation(mac: Uint8Array, source: Uint8Array, target: Uint8Array): 
   const sum = checksum(Uint8Array.of(...source, ...destination, 0, 0, 0, message.length, 0, 0, 0, 58, ...message));
   message[2] = sum >> 8;
   message[3] = sum & 0xff;
-  return Uint8Array.of(0x33, 0x33, 0xff, ...last, ...mac, 0x86, 0xdd, 0x60, 0, 0, 0, 0, message.length, 58, 255, ...source, ...destination, ...message);
+  return Uint8Array.of(
+    0x33,
+    0x33,
+    0xff,
+    ...last,
+    ...mac,
+    0x86,
+    0xdd,
+    0x60,
+    0,
+    0,
+    0,
+    0,
+    message.length,
+    58,
+    255,
+    ...source,
+    ...destination,
+    ...message,
+  );
 }
 
 /** RFC 1071. */

@@ -143,7 +143,9 @@ export class Batch {
   }
 
   deleteChain(table: Table, name: string): this {
-    return this.#message(DELETE_CHAIN, 0, table, (writer) => writer.attributeText(1, table.name).attributeText(3, name));
+    return this.#message(DELETE_CHAIN, 0, table, (writer) =>
+      writer.attributeText(1, table.name).attributeText(3, name),
+    );
   }
 
   set(table: Table, set: SetDescription): this {
@@ -171,7 +173,9 @@ export class Batch {
 
   /** Removes every element. */
   flushSet(table: Table, set: string): this {
-    return this.#message(DELETE_ELEMENT, 0, table, (writer) => writer.attributeText(1, table.name).attributeText(2, set));
+    return this.#message(DELETE_ELEMENT, 0, table, (writer) =>
+      writer.attributeText(1, table.name).attributeText(2, set),
+    );
   }
 
   rule(table: Table, chain: string, expressions: readonly Expression[]): this {

@@ -51,13 +51,15 @@ export function openUdp(native: Native, options: UdpOptions, events: UdpEvents):
     return success(new UdpSocket(native, options, events));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return failure(`heartbeat socket ${options.address} port ${options.port}${options.device === undefined ? "" : ` on ${options.device}`}: ${why}`);
+    return failure(
+      `heartbeat socket ${options.address} port ${options.port}${options.device === undefined ? "" : ` on ${options.device}`}: ${why}`,
+    );
   }
 }
 
 export class UdpSocket {
   readonly #native: Native;
-  readonly #fd: number;
+  #fd: number;
   readonly #handle: PollHandle;
   readonly #scope: number;
   readonly #v4: boolean;
@@ -74,7 +76,8 @@ export class UdpSocket {
     this.#native = native;
     this.#events = events;
     this.#v4 = isIpv4(options.address);
-    this.#scope = options.device === undefined ? 0 : check(`interface ${options.device}`, native.interfaceIndex(options.device));
+    this.#scope =
+      options.device === undefined ? 0 : check(`interface ${options.device}`, native.interfaceIndex(options.device));
     const fd = check("socket", native.socket(this.#v4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0));
     this.#fd = fd;
     try {
@@ -119,6 +122,8 @@ export class UdpSocket {
     this.#open = false;
     this.#native.pollStop(this.#handle);
     this.#native.close(this.#fd);
+    // The number may soon be another file.
+    this.#fd = -1;
   }
 
   #configure(options: UdpOptions): void {
@@ -133,7 +138,10 @@ export class UdpSocket {
     // After IP_TOS, which sets the priority too.
     set(SOL_SOCKET, SO_PRIORITY, PRIORITY);
     if (options.device === undefined) return;
-    check(`SO_BINDTODEVICE ${options.device}`, this.#native.setsockopt(this.#fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${options.device}\0`)));
+    check(
+      `SO_BINDTODEVICE ${options.device}`,
+      this.#native.setsockopt(this.#fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${options.device}\0`)),
+    );
   }
 
   #ready(status: number): void {
