@@ -96,7 +96,7 @@ export class Adapters {
     const links = retried(() => listLinks(this.#socket, this.#writer));
     const addresses = retried(() => listAddresses(this.#socket, this.#writer));
     const present = new Set(links.map((link) => link.index));
-    for (const index of [...this.#known.keys()]) if (!present.has(index)) this.#remove(index);
+    for (const index of this.#known.keys()) if (!present.has(index)) this.#remove(index);
     for (const link of links) this.#update(link);
     const held = new Set(addresses.map((address) => `${address.index} ${keyOf(address)}`));
     for (const [index, known] of this.#known) {

@@ -1,5 +1,6 @@
 /** One nf_tables transaction: tables, chains, sets, elements and rules that come to be together or not at all. */
-import { ACK, APPEND, CREATE, EXCLUSIVE, MessageWriter, REQUEST } from "../netlink/message.ts";
+import { ACK, APPEND, CREATE, EXCLUSIVE, REQUEST } from "../netlink/message.ts";
+import type { MessageWriter } from "../netlink/message.ts";
 import type { RequestSocket, NetlinkError } from "../netlink/socket.ts";
 import { writeVerdict } from "./expressions.ts";
 import type { Expression } from "./expressions.ts";
