@@ -1,6 +1,13 @@
 /** The interfaces of this network namespace as they are now, with their addresses, and a call at each change. */
 import type { Mac } from "@holdfast/core/units/mac.ts";
-import { GROUP_IPV4_ADDRESS, GROUP_IPV6_ADDRESS, DELETE_ADDRESS, listAddresses, NEW_ADDRESS, parseAddress } from "./netlink/addresses.ts";
+import {
+  GROUP_IPV4_ADDRESS,
+  GROUP_IPV6_ADDRESS,
+  DELETE_ADDRESS,
+  listAddresses,
+  NEW_ADDRESS,
+  parseAddress,
+} from "./netlink/addresses.ts";
 import type { FoundAddress } from "./netlink/addresses.ts";
 import { DELETE_LINK, GROUP_LINK, listLinks, NETLINK_ROUTE, NEW_LINK, parseLink, setLinkUp } from "./netlink/links.ts";
 import type { Link } from "./netlink/links.ts";
@@ -44,7 +51,13 @@ export class Adapters {
     this.#events = events;
     this.#socket = new RequestSocket(native, NETLINK_ROUTE);
     // Listening begins before the dump, so that nothing is missed between them.
-    this.#heard = new EventSocket(native, NETLINK_ROUTE, [GROUP_LINK, GROUP_IPV4_ADDRESS, GROUP_IPV6_ADDRESS], (message) => this.#take(message), () => this.resync());
+    this.#heard = new EventSocket(
+      native,
+      NETLINK_ROUTE,
+      [GROUP_LINK, GROUP_IPV4_ADDRESS, GROUP_IPV6_ADDRESS],
+      (message) => this.#take(message),
+      () => this.resync(),
+    );
     try {
       this.resync();
     } catch (error) {
@@ -83,7 +96,7 @@ export class Adapters {
     const links = retried(() => listLinks(this.#socket, this.#writer));
     const addresses = retried(() => listAddresses(this.#socket, this.#writer));
     const present = new Set(links.map((link) => link.index));
-    for (const index of [...this.#known.keys()]) if (!present.has(index)) this.#remove(index);
+    for (const index of this.#known.keys()) if (!present.has(index)) this.#remove(index);
     for (const link of links) this.#update(link);
     const held = new Set(addresses.map((address) => `${address.index} ${keyOf(address)}`));
     for (const [index, known] of this.#known) {
@@ -122,7 +135,12 @@ export class Adapters {
     const before = known.link;
     known.link = link;
     if (before.name === link.name && before.up === link.up && before.mac === link.mac) return;
-    this.#events.changed?.(adapterOf(known), { ...adapterOf(known), name: before.name, up: before.up, mac: before.mac });
+    this.#events.changed?.(adapterOf(known), {
+      ...adapterOf(known),
+      name: before.name,
+      up: before.up,
+      mac: before.mac,
+    });
   }
 
   #remove(index: number): void {
@@ -160,7 +178,9 @@ function adapterOf(known: Known): Adapter {
 const DUMP_TRIES = 5;
 
 /** A dump during which the kernel's list changed has to be asked for again. */
-function retried<Value>(ask: () => { ok: true; value: Value } | { ok: false; error: Parameters<typeof describe>[0] }): Value {
+function retried<Value>(
+  ask: () => { ok: true; value: Value } | { ok: false; error: Parameters<typeof describe>[0] },
+): Value {
   for (let i = 1; ; i++) {
     const result = ask();
     if (result.ok) return result.value;

@@ -110,7 +110,9 @@ export class Addresses {
 
   /** To be told of each address event (AdapterEvents.addressRemoved): puts back what is wanted. */
   removed(interfaceName: string, address: FoundAddress, now: number): void {
-    const placed = this.#placed.get(keyOf({ interface: interfaceName, address: address.address, prefixLength: address.prefixLength }));
+    const placed = this.#placed.get(
+      keyOf({ interface: interfaceName, address: address.address, prefixLength: address.prefixLength }),
+    );
     if (placed === undefined) return;
     const change = this.#change(placed.wanted, "put");
     if (change === undefined) return;
@@ -127,11 +129,14 @@ export class Addresses {
     const listed = listAddresses(this.#socket, this.#writer);
     const changes: [AddressChange, VirtualAddress][] = [];
     // Without a list, deleting what may not be there is harmless.
-    const present = listed.ok ? new Set(listed.value.map((found) => `${found.index} ${found.address}/${found.prefixLength}`)) : undefined;
+    const present = listed.ok
+      ? new Set(listed.value.map((found) => `${found.index} ${found.address}/${found.prefixLength}`))
+      : undefined;
     for (const each of candidates.values()) {
       const change = this.#change(each, "delete");
       if (change === undefined) continue;
-      if (present === undefined || present.has(`${change.index} ${each.address}/${each.prefixLength}`)) changes.push([change, each]);
+      if (present === undefined || present.has(`${change.index} ${each.address}/${each.prefixLength}`))
+        changes.push([change, each]);
     }
     return this.#perform(changes, now);
   }
@@ -166,12 +171,19 @@ export class Addresses {
   #perform(changes: readonly [AddressChange, VirtualAddress][], now: number): AddressFailure[] {
     const origin = new Map(changes);
     const failures: AddressFailure[] = [];
-    for (const { change, error } of changeAddresses(this.#socket, this.#writer, changes.map(([each]) => each))) {
+    for (const { change, error } of changeAddresses(
+      this.#socket,
+      this.#writer,
+      changes.map(([each]) => each),
+    )) {
       // What is to be removed and is not there is what was wanted.
       if (change.kind === "delete" && (error.errno === EADDRNOTAVAIL || error.errno === ENODEV)) continue;
       const address = origin.get(change);
       if (address === undefined) continue;
-      failures.push({ address, detail: `${change.kind === "put" ? "adding" : "removing"} ${address.address}/${address.prefixLength} on ${address.interface}: ${describe(error)}` });
+      failures.push({
+        address,
+        detail: `${change.kind === "put" ? "adding" : "removing"} ${address.address}/${address.prefixLength} on ${address.interface}: ${describe(error)}`,
+      });
       this.#retry(address, now);
     }
     return failures;

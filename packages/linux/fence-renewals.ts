@@ -15,7 +15,7 @@ const REFUSED: Result<void, string> = failure("refused by the fence: not armed, 
 
 export class RenewalSocket {
   readonly #native: Native;
-  readonly #fd: number;
+  #fd: number;
   /** `struct sockaddr_in` of 127.9.x.y: group as port, number as x and y. */
   readonly #address = Uint8Array.of(0, 0, 0, 0, 127, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   readonly #payload = new Uint8Array(1);
@@ -39,10 +39,14 @@ export class RenewalSocket {
     const sent = this.#native.send(this.#fd, this.#payload, this.#address);
     if (sent === 1) return DONE;
     if (sent === -ENOBUFS) return REFUSED;
-    return failure(`renewal not sent: ${errnoName(sent)} (does another rule set or a missing lo keep 127.9.0.0/16 from lo?)`);
+    return failure(
+      `renewal not sent: ${errnoName(sent)} (does another rule set or a missing lo keep 127.9.0.0/16 from lo?)`,
+    );
   }
 
   close(): void {
     this.#native.close(this.#fd);
+    // The number may soon be another file.
+    this.#fd = -1;
   }
 }

@@ -75,7 +75,10 @@ const RENEWAL_CHAIN = "renewal";
 
 /** What the tables carry as user data: tells whether they are the ones of this plan. */
 export function digestOf(plan: FencePlan): Uint8Array {
-  return createHash("sha256").update(JSON.stringify([LAYOUT, plan])).digest().subarray(0, 16);
+  return createHash("sha256")
+    .update(JSON.stringify([LAYOUT, plan]))
+    .digest()
+    .subarray(0, 16);
 }
 
 export function groupChain(group: number): string {
@@ -115,8 +118,22 @@ export function writeTables(batch: Batch, plan: FencePlan, tableFlags: number): 
 function writeLease(batch: Batch, plan: FencePlan): void {
   const timed = SET_DYNAMIC | SET_TIMEOUT;
   const armedType = (TYPE_IPV4 << 6) | TYPE_SERVICE;
-  batch.set(NETDEV, { name: "armed", flags: timed, keyType: armedType, keyBytes: 8, size: ARMED_MAX, collect_ms: COLLECT_MS });
-  batch.set(NETDEV, { name: "alive", flags: timed, keyType: TYPE_SERVICE, keyBytes: 2, size: ARMED_MAX, collect_ms: COLLECT_MS });
+  batch.set(NETDEV, {
+    name: "armed",
+    flags: timed,
+    keyType: armedType,
+    keyBytes: 8,
+    size: ARMED_MAX,
+    collect_ms: COLLECT_MS,
+  });
+  batch.set(NETDEV, {
+    name: "alive",
+    flags: timed,
+    keyType: TYPE_SERVICE,
+    keyBytes: 2,
+    size: ARMED_MAX,
+    collect_ms: COLLECT_MS,
+  });
   batch.set(NETDEV, { name: "v4", flags: SET_MAP, keyType: TYPE_IPV4, keyBytes: 4 });
   batch.set(NETDEV, { name: "v6", flags: SET_MAP, keyType: TYPE_IPV6, keyBytes: 16 });
   for (const group of plan.groups) {
@@ -127,8 +144,16 @@ function writeLease(batch: Batch, plan: FencePlan): void {
   const elements = plan.groups.flatMap((group) =>
     group.addresses.map((address) => ({ address, key: ipBytes(address), jump: groupChain(group.number) })),
   );
-  batch.elements(NETDEV, "v4", elements.filter((element) => isIpv4(element.address)));
-  batch.elements(NETDEV, "v6", elements.filter((element) => !isIpv4(element.address)));
+  batch.elements(
+    NETDEV,
+    "v4",
+    elements.filter((element) => isIpv4(element.address)),
+  );
+  batch.elements(
+    NETDEV,
+    "v6",
+    elements.filter((element) => !isIpv4(element.address)),
+  );
 }
 
 /** Accepting a renewal makes its send succeed, dropping it makes the send fail: the daemon knows at once. */
@@ -140,7 +165,15 @@ function writeRenewals(batch: Batch, plan: FencePlan): void {
   const renewals: [code: number, actions: Expression[]][] = [
     // Adding leaves an armed number's deadline as it is: arming again must not move W past the first acceptance (F1).
     [RENEW_ARM, [...loadKey, x.changeSet("armed", x.DYNSET_ADD, x.WORD_0, plan.window_ms)]],
-    [RENEW_COMMIT, [...loadKey, x.isIn("armed", x.WORD_0), loadGroup, x.changeSet("alive", x.DYNSET_UPDATE, x.REGISTER_1, plan.keep_ms)]],
+    [
+      RENEW_COMMIT,
+      [
+        ...loadKey,
+        x.isIn("armed", x.WORD_0),
+        loadGroup,
+        x.changeSet("alive", x.DYNSET_UPDATE, x.REGISTER_1, plan.keep_ms),
+      ],
+    ],
     [RENEW_DISARM, [...loadKey, x.changeSet("armed", x.DYNSET_DELETE, x.WORD_0)]],
     [RENEW_CLOSE, [loadGroup, x.changeSet("alive", x.DYNSET_DELETE, x.REGISTER_1)]],
   ];
@@ -185,7 +218,11 @@ function writeDispatch(batch: Batch, chain: string, at: Direction): void {
   const lookup6 = x.verdictFrom("v6");
   batch.rule(NETDEV, chain, [...match(protocol, ETHERTYPE_IPV4), x.loadPayload(x.NETWORK_HEADER, at.ipv4, 4), lookup4]);
   batch.rule(NETDEV, chain, [...match(protocol, ETHERTYPE_ARP), x.loadPayload(x.NETWORK_HEADER, at.arp, 4), lookup4]);
-  batch.rule(NETDEV, chain, [...match(protocol, ETHERTYPE_IPV6), x.loadPayload(x.NETWORK_HEADER, at.ipv6, 16), lookup6]);
+  batch.rule(NETDEV, chain, [
+    ...match(protocol, ETHERTYPE_IPV6),
+    x.loadPayload(x.NETWORK_HEADER, at.ipv6, 16),
+    lookup6,
+  ]);
   batch.rule(NETDEV, chain, [...match(protocol, ETHERTYPE_IPV6), ...neighbourTarget(at.neighbour), lookup6]);
 }
 
@@ -208,7 +245,12 @@ function writeUncovered(batch: Batch, plan: FencePlan): void {
   const v4 = addresses.filter((address) => isIpv4(address)).map((address) => ({ key: ipBytes(address) }));
   const v6 = addresses.filter((address) => !isIpv4(address)).map((address) => ({ key: ipBytes(address) }));
   for (const table of [INET, ARP]) {
-    batch.set(table, { name: "covered", flags: 0, keyType: (TYPE_INTERFACE_INDEX << 6) | TYPE_INTERFACE_NAME, keyBytes: 20 });
+    batch.set(table, {
+      name: "covered",
+      flags: 0,
+      keyType: (TYPE_INTERFACE_INDEX << 6) | TYPE_INTERFACE_NAME,
+      keyBytes: 20,
+    });
     batch.set(table, { name: "v4", flags: 0, keyType: TYPE_IPV4, keyBytes: 4 });
     batch.elements(table, "v4", v4);
   }
@@ -233,13 +275,28 @@ function writeUncovered(batch: Batch, plan: FencePlan): void {
 function writeInetDrops(batch: Batch, chain: string, at: Direction): void {
   const family = x.loadMeta(x.META_FAMILY);
   const drop = x.verdict(x.VERDICT_DROP);
-  batch.rule(INET, chain, [...match(family, NFPROTO_IPV4), x.loadPayload(x.NETWORK_HEADER, at.ipv4, 4), x.isIn("v4"), drop]);
-  batch.rule(INET, chain, [...match(family, NFPROTO_IPV6), x.loadPayload(x.NETWORK_HEADER, at.ipv6, 16), x.isIn("v6"), drop]);
+  batch.rule(INET, chain, [
+    ...match(family, NFPROTO_IPV4),
+    x.loadPayload(x.NETWORK_HEADER, at.ipv4, 4),
+    x.isIn("v4"),
+    drop,
+  ]);
+  batch.rule(INET, chain, [
+    ...match(family, NFPROTO_IPV6),
+    x.loadPayload(x.NETWORK_HEADER, at.ipv6, 16),
+    x.isIn("v6"),
+    drop,
+  ]);
   batch.rule(INET, chain, [...match(family, NFPROTO_IPV6), ...neighbourTarget(at.neighbour), x.isIn("v6"), drop]);
 }
 
 function acceptCovered(index: number, name: number): Expression[] {
-  return [x.loadMeta(index, x.WORD_0), x.loadMeta(name, x.WORD_1), x.isIn("covered", x.WORD_0), x.verdict(x.VERDICT_ACCEPT)];
+  return [
+    x.loadMeta(index, x.WORD_0),
+    x.loadMeta(name, x.WORD_1),
+    x.isIn("covered", x.WORD_0),
+    x.verdict(x.VERDICT_ACCEPT),
+  ];
 }
 
 /** A solicitation for a closed address goes to a multicast address, and an advertisement may come from another address. */

@@ -14,7 +14,15 @@ import { MessageWriter } from "./netlink/message.ts";
 import type { Message } from "./netlink/message.ts";
 import { describe, EventSocket, RequestSocket } from "./netlink/socket.ts";
 import type { NetlinkError } from "./netlink/socket.ts";
-import { Batch, GROUP_NFTABLES, messageKind, NETLINK_NETFILTER, NEW_GENERATION, TABLE_OWNER, TABLE_PERSIST } from "./nftables/batch.ts";
+import {
+  Batch,
+  GROUP_NFTABLES,
+  messageKind,
+  NETLINK_NETFILTER,
+  NEW_GENERATION,
+  TABLE_OWNER,
+  TABLE_PERSIST,
+} from "./nftables/batch.ts";
 import { countRules, eventAuthor, eventTable, listChains, listElements, listTables } from "./nftables/tables.ts";
 import type { FoundTable } from "./nftables/tables.ts";
 import type { Native } from "./native.ts";
@@ -36,7 +44,8 @@ export interface FenceOptions extends FencePlan {
  */
 export function openFence(native: Native, options: FenceOptions): Result<Fence, string> {
   for (const group of options.groups) {
-    if (!Number.isInteger(group.number) || group.number < 1 || group.number > 65_535) return failure(`fence: group number ${group.number} is not within 1 to 65535`);
+    if (!Number.isInteger(group.number) || group.number < 1 || group.number > 65_535)
+      return failure(`fence: group number ${group.number} is not within 1 to 65535`);
   }
   try {
     const fence = new Fence(native, options);
@@ -216,7 +225,14 @@ export class Fence {
 
   #isSame(found: readonly FoundTable[]): boolean {
     const digest = rules.digestOf(this.#plan);
-    return found.length === TABLES.length && found.every((table) => Buffer.compare(table.digest, digest) === 0 && (table.flags & TABLE_PERSIST) === (this.#tableFlags & TABLE_PERSIST));
+    return (
+      found.length === TABLES.length &&
+      found.every(
+        (table) =>
+          Buffer.compare(table.digest, digest) === 0 &&
+          (table.flags & TABLE_PERSIST) === (this.#tableFlags & TABLE_PERSIST),
+      )
+    );
   }
 
   /** Reads which interfaces an earlier daemon covered, and disarms everything (F6). */
@@ -228,12 +244,19 @@ export class Fence {
     for (const { key } of covered.value) {
       const name = Buffer.from(key.subarray(4)).toString("utf8").replace(/\0.*$/s, "");
       const index = this.#native.interfaceIndex(name);
-      const present = [rules.ingressChain(index, name), rules.egressChain(index, name)].every((chain) => chains.value.includes(chain));
-      if (index > 0 && present && Buffer.compare(key, rules.coveredKey(index, name)) === 0) this.#covered.set(index, name);
+      const present = [rules.ingressChain(index, name), rules.egressChain(index, name)].every((chain) =>
+        chains.value.includes(chain),
+      );
+      if (index > 0 && present && Buffer.compare(key, rules.coveredKey(index, name)) === 0)
+        this.#covered.set(index, name);
     }
     const broken = this.verify();
     if (broken !== undefined) return failure(`fence: ${broken}`);
-    const flushed = outcome("disarming", new Batch(this.#writer).flushSet(NETDEV, "armed").commit(this.#socket), ENOENT);
+    const flushed = outcome(
+      "disarming",
+      new Batch(this.#writer).flushSet(NETDEV, "armed").commit(this.#socket),
+      ENOENT,
+    );
     if (flushed.ok) this.#adopted = true;
     return flushed;
   }
@@ -241,7 +264,11 @@ export class Fence {
   /** Everything anew and shut, in one transaction: no packet meets neither the old nor the new. */
   #replace(old: readonly FoundTable[]): Result<void, string> {
     const first = this.#install(old);
-    if (first.length > 0 && this.#tableFlags !== 0 && first.some((error) => error.errno === EOPNOTSUPP || error.errno === EINVAL)) {
+    if (
+      first.length > 0 &&
+      this.#tableFlags !== 0 &&
+      first.some((error) => error.errno === EOPNOTSUPP || error.errno === EINVAL)
+    ) {
       // Before Linux 6.9 there is no PERSIST, and OWNER alone would take the tables away with a dead daemon.
       this.#tableFlags = 0;
       return outcome("installing the fence", this.#install(old));
@@ -250,7 +277,9 @@ export class Fence {
   }
 
   #install(old: readonly FoundTable[]): NetlinkError[] {
-    const interfaces = new Map([...this.#covered].filter(([index, name]) => this.#native.interfaceIndex(name) === index));
+    const interfaces = new Map(
+      [...this.#covered].filter(([index, name]) => this.#native.interfaceIndex(name) === index),
+    );
     interfaces.set(this.#native.interfaceIndex("lo"), "lo");
     const batch = new Batch(this.#writer);
     for (const table of old) batch.deleteTable(table);
@@ -284,10 +313,19 @@ export class Fence {
     const v6 = addresses.filter((address) => address.includes(":")).length;
     const v4 = addresses.length - v6;
     const covered = this.#covered.size;
-    for (const [table, set, count] of [[NETDEV, "v4", v4], [NETDEV, "v6", v6], [INET, "v4", v4], [INET, "v6", v6], [ARP, "v4", v4], [INET, "covered", covered], [ARP, "covered", covered]] as const) {
+    for (const [table, set, count] of [
+      [NETDEV, "v4", v4],
+      [NETDEV, "v6", v6],
+      [INET, "v4", v4],
+      [INET, "v6", v6],
+      [ARP, "v4", v4],
+      [INET, "covered", covered],
+      [ARP, "covered", covered],
+    ] as const) {
       const elements = listElements(this.#socket, this.#writer, table, set);
       if (!elements.ok) return `reading set ${set}: ${describe(elements.error)}`;
-      if (elements.value.length !== count) return `set ${set} has ${elements.value.length} elements instead of ${count}`;
+      if (elements.value.length !== count)
+        return `set ${set} has ${elements.value.length} elements instead of ${count}`;
     }
     return undefined;
   }
@@ -301,7 +339,8 @@ export class Fence {
       return;
     }
     const table = eventTable(message);
-    if (table !== undefined && TABLES.some((ours) => ours.family === table.family && ours.name === table.name)) this.#changedBy = "changed";
+    if (table !== undefined && TABLES.some((ours) => ours.family === table.family && ours.name === table.name))
+      this.#changedBy = "changed";
   }
 
   #repair(author: string, vanished: (detail: string) => void): void {
@@ -309,14 +348,20 @@ export class Fence {
     if (broken === undefined) return;
     const found = ourTables(this.#socket, this.#writer);
     const done = found.ok ? this.#replace(found.value) : found;
-    vanished(done.ok ? `${broken}; removed by ${author}; installed again, closed` : `${broken}; removed by ${author}; NOT installed again: ${done.error}`);
+    vanished(
+      done.ok
+        ? `${broken}; removed by ${author}; installed again, closed`
+        : `${broken}; removed by ${author}; NOT installed again: ${done.error}`,
+    );
   }
 }
 
 function ourTables(socket: RequestSocket, writer: MessageWriter): Result<FoundTable[], string> {
   const tables = listTables(socket, writer);
   if (!tables.ok) return failure(`fence: reading the tables: ${describe(tables.error)}`);
-  return success(tables.value.filter((found) => TABLES.some((ours) => ours.family === found.family && ours.name === found.name)));
+  return success(
+    tables.value.filter((found) => TABLES.some((ours) => ours.family === found.family && ours.name === found.name)),
+  );
 }
 
 /** Becomes the owner of tables whose owner has gone (PERSIST alone is left of their flags); one that lives refuses, frozen or not. */
@@ -329,7 +374,9 @@ function adopt(socket: RequestSocket, writer: MessageWriter, tables: readonly Fo
   const first = errors[0];
   if (first === undefined) return success(undefined);
   if (first.errno === EPERM || first.errno === EBUSY) {
-    return failure(`fence: another holdfast in this network namespace owns the tables (netlink port ${owned[0]?.owner}); stop it first, it may be frozen`);
+    return failure(
+      `fence: another holdfast in this network namespace owns the tables (netlink port ${owned[0]?.owner}); stop it first, it may be frozen`,
+    );
   }
   return outcome("taking over the fence", errors);
 }

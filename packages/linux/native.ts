@@ -22,7 +22,14 @@ export interface Native {
    * sendmmsg(2): `lengths.length` messages of up to `slot` bytes each, message i at `data[i * slot]`; addresses (when not
    * null) of `addressSlot` bytes each. Returns the messages sent.
    */
-  sendBatch(fd: number, data: Uint8Array, slot: number, lengths: Uint32Array, addresses: Uint8Array | null, addressSlot: number): number;
+  sendBatch(
+    fd: number,
+    data: Uint8Array,
+    slot: number,
+    lengths: Uint32Array,
+    addresses: Uint8Array | null,
+    addressSlot: number,
+  ): number;
   /** Length of the message (which may be longer than `into`: MSG_TRUNC); the sender's address into `address` when given. */
   receive(fd: number, into: Uint8Array, address: Uint8Array | null): number;
   /**
@@ -30,7 +37,14 @@ export interface Native {
    * its sender's address at `addresses[i * 128]` when given, `times[i]` its kernel receive time in nanoseconds on the
    * realtime clock (0 without SO_TIMESTAMPNS) when given. Returns the messages read; -EAGAIN when there is none.
    */
-  receiveBatch(fd: number, into: Uint8Array, slot: number, lengths: Uint32Array, addresses: Uint8Array | null, times: Float64Array | null): number;
+  receiveBatch(
+    fd: number,
+    into: Uint8Array,
+    slot: number,
+    lengths: Uint32Array,
+    addresses: Uint8Array | null,
+    times: Float64Array | null,
+  ): number;
   /** timerfd on CLOCK_MONOTONIC. */
   timerCreate(): number;
   /** Next expiry at an absolute time in nanoseconds of `monotonic()`; 0 disarms. `interval_ns` 0: once. */

@@ -29,16 +29,35 @@ function watch(fd: number, callback: (status: number, events: number) => void): 
 }
 
 test("no function throws or crashes whatever it is given", () => {
-  const junk: unknown[] = [undefined, null, -1, 2 ** 40, Number.NaN, 1.5, 999999, "", "x".repeat(5000), {}, [], new Uint8Array(0), new Float64Array(1), () => {}];
-  const names = Object.keys(native).filter((name) => !["setns", "schedule", "close", "lock"].includes(name)) as (keyof Native)[];
+  const junk: unknown[] = [
+    undefined,
+    null,
+    -1,
+    2 ** 40,
+    Number.NaN,
+    1.5,
+    999999,
+    "",
+    "x".repeat(5000),
+    {},
+    [],
+    new Uint8Array(0),
+    new Float64Array(1),
+    () => {},
+  ];
+  const names = Object.keys(native).filter(
+    (name) => !["setns", "schedule", "close", "lock"].includes(name),
+  ) as (keyof Native)[];
   assert.ok(names.length >= 20);
   for (const name of names) {
     const call = native[name] as (...all: unknown[]) => unknown;
     assert.doesNotThrow(() => call(), name);
-    for (const a of junk) for (const b of junk) assert.doesNotThrow(() => {
-      const result = call(a, b, a, b, a, b);
-      if (name === "socket" && typeof result === "number" && result >= 0) native.close(result);
-    }, name);
+    for (const a of junk)
+      for (const b of junk)
+        assert.doesNotThrow(() => {
+          const result = call(a, b, a, b, a, b);
+          if (name === "socket" && typeof result === "number" && result >= 0) native.close(result);
+        }, name);
   }
 });
 
@@ -48,7 +67,10 @@ test("a closed, foreign or negative descriptor is EBADF", () => {
     assert.equal(native.send(fd, new Uint8Array(1), null), -EBADF);
     assert.equal(native.receive(fd, new Uint8Array(1), null), -EBADF);
     assert.equal(native.timerRead(fd), -EBADF);
-    assert.equal(native.poll(fd, 1, () => {}), -EBADF);
+    assert.equal(
+      native.poll(fd, 1, () => {}),
+      -EBADF,
+    );
     assert.equal(native.lock(fd), -EBADF);
   }
 });
@@ -125,7 +147,10 @@ test("after an error in the socket the watcher tells it and goes on", async () =
     await seen;
   }
   assert.ok(statuses.length >= 2);
-  assert.ok(statuses.every((status) => status === -ECONNREFUSED || status === 0), String(statuses));
+  assert.ok(
+    statuses.every((status) => status === -ECONNREFUSED || status === 0),
+    String(statuses),
+  );
   native.pollStop(handle);
   native.close(a.fd);
 });
@@ -148,5 +173,8 @@ test("the clock, the tick, interfaces and locks tell what the kernel tells", () 
   assert.equal(native.interfaceIndex("no-such-one"), -ENODEV);
   assert.equal(native.interfaceIndex("longer-than-any-interface"), -EINVAL);
   assert.notEqual(EWOULDBLOCK, 0);
-  assert.throws(() => check("opening", -ENODEV), (error) => error instanceof SystemCallError && error.message === "opening: ENODEV");
+  assert.throws(
+    () => check("opening", -ENODEV),
+    (error) => error instanceof SystemCallError && error.message === "opening: ENODEV",
+  );
 });

@@ -64,7 +64,12 @@ export function parseAddress(message: Message): FoundAddress | undefined {
   const bytes = at.get(ATTRIBUTE_LOCAL) ?? at.get(ATTRIBUTE_ADDRESS);
   if (bytes === undefined || length === 0 || bytes.length !== length) return undefined;
   const valid = readU32(at.get(ATTRIBUTE_LIFETIMES), 4) ?? FOREVER;
-  return { index, address: ipFromBytes(bytes), prefixLength, valid_s: valid === FOREVER ? Number.POSITIVE_INFINITY : valid };
+  return {
+    index,
+    address: ipFromBytes(bytes),
+    prefixLength,
+    valid_s: valid === FOREVER ? Number.POSITIVE_INFINITY : valid,
+  };
 }
 
 /**

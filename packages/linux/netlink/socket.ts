@@ -60,7 +60,7 @@ function netlinkAddress(): Uint8Array {
 /** Asks and reads the answers before it returns. */
 export class RequestSocket {
   readonly #native: Native;
-  readonly #fd: number;
+  #fd: number;
   readonly #buffer = new Uint8Array(DATAGRAM_BYTES);
 
   /** Throws when the socket cannot be had. */
@@ -92,7 +92,12 @@ export class RequestSocket {
     while (seen < expected) {
       const datagram = this.#receive();
       if (typeof datagram === "number") {
-        if (errors.length === 0) errors.push({ errno: datagram === EAGAIN ? EIO : datagram, sequence: 0, detail: "no answer from the kernel" });
+        if (errors.length === 0)
+          errors.push({
+            errno: datagram === EAGAIN ? EIO : datagram,
+            sequence: 0,
+            detail: "no answer from the kernel",
+          });
         return errors;
       }
       for (const message of messages(datagram)) {
@@ -121,7 +126,9 @@ export class RequestSocket {
           return error.errno === 0 ? success(undefined) : failure(error);
         }
         if (message.type === TYPE_DONE) {
-          return interrupted ? failure({ errno: EINTR, sequence: 0, detail: "changed during the dump" }) : success(undefined);
+          return interrupted
+            ? failure({ errno: EINTR, sequence: 0, detail: "changed during the dump" })
+            : success(undefined);
         }
         take(message);
       }
@@ -131,6 +138,8 @@ export class RequestSocket {
   /** Closes the socket; tables it owned are orphaned or deleted by the kernel. */
   close(): void {
     this.#native.close(this.#fd);
+    // The number may soon be another file.
+    this.#fd = -1;
   }
 
   /** The next datagram, or a positive errno. */
@@ -171,7 +180,13 @@ export class EventSocket {
   #open = true;
 
   /** Throws when the socket, a group or the watcher cannot be had. */
-  constructor(native: Native, protocol: number, groups: readonly number[], take: (message: Message) => void, overrun: () => void) {
+  constructor(
+    native: Native,
+    protocol: number,
+    groups: readonly number[],
+    take: (message: Message) => void,
+    overrun: () => void,
+  ) {
     this.#native = native;
     this.#take = take;
     this.#overrun = overrun;

@@ -1,5 +1,6 @@
 /** One nf_tables transaction: tables, chains, sets, elements and rules that come to be together or not at all. */
-import { ACK, APPEND, CREATE, EXCLUSIVE, MessageWriter, REQUEST } from "../netlink/message.ts";
+import { ACK, APPEND, CREATE, EXCLUSIVE, REQUEST } from "../netlink/message.ts";
+import type { MessageWriter } from "../netlink/message.ts";
 import type { RequestSocket, NetlinkError } from "../netlink/socket.ts";
 import { writeVerdict } from "./expressions.ts";
 import type { Expression } from "./expressions.ts";
@@ -143,7 +144,9 @@ export class Batch {
   }
 
   deleteChain(table: Table, name: string): this {
-    return this.#message(DELETE_CHAIN, 0, table, (writer) => writer.attributeText(1, table.name).attributeText(3, name));
+    return this.#message(DELETE_CHAIN, 0, table, (writer) =>
+      writer.attributeText(1, table.name).attributeText(3, name),
+    );
   }
 
   set(table: Table, set: SetDescription): this {
@@ -171,7 +174,9 @@ export class Batch {
 
   /** Removes every element. */
   flushSet(table: Table, set: string): this {
-    return this.#message(DELETE_ELEMENT, 0, table, (writer) => writer.attributeText(1, table.name).attributeText(2, set));
+    return this.#message(DELETE_ELEMENT, 0, table, (writer) =>
+      writer.attributeText(1, table.name).attributeText(2, set),
+    );
   }
 
   rule(table: Table, chain: string, expressions: readonly Expression[]): this {

@@ -30,7 +30,13 @@ export function listTables(socket: RequestSocket, writer: MessageWriter): Result
   const result = dump(socket, writer, GET_TABLE, 0, undefined, (family, at) => {
     const name = readText(at.get(1));
     if (name === undefined) return;
-    found.push({ family, name, flags: readBe32(at.get(2)) ?? 0, digest: Uint8Array.from(at.get(6) ?? []), owner: readBe32(at.get(7)) ?? 0 });
+    found.push({
+      family,
+      name,
+      flags: readBe32(at.get(2)) ?? 0,
+      digest: Uint8Array.from(at.get(6) ?? []),
+      owner: readBe32(at.get(7)) ?? 0,
+    });
   });
   return result.ok ? success(found) : result;
 }
@@ -46,16 +52,32 @@ export function listChains(socket: RequestSocket, writer: MessageWriter, table: 
 }
 
 /** How many rules each chain of a table has; chains without rules are absent. */
-export function countRules(socket: RequestSocket, writer: MessageWriter, table: Table): Result<Map<string, number>, NetlinkError> {
+export function countRules(
+  socket: RequestSocket,
+  writer: MessageWriter,
+  table: Table,
+): Result<Map<string, number>, NetlinkError> {
   const found = new Map<string, number>();
-  const result = dump(socket, writer, GET_RULE, table.family, (request) => request.attributeText(1, table.name), (_, at) => {
-    const chain = readText(at.get(2));
-    if (readText(at.get(1)) === table.name && chain !== undefined) found.set(chain, (found.get(chain) ?? 0) + 1);
-  });
+  const result = dump(
+    socket,
+    writer,
+    GET_RULE,
+    table.family,
+    (request) => request.attributeText(1, table.name),
+    (_, at) => {
+      const chain = readText(at.get(2));
+      if (readText(at.get(1)) === table.name && chain !== undefined) found.set(chain, (found.get(chain) ?? 0) + 1);
+    },
+  );
   return result.ok ? success(found) : result;
 }
 
-export function listElements(socket: RequestSocket, writer: MessageWriter, table: Table, set: string): Result<FoundElement[], NetlinkError> {
+export function listElements(
+  socket: RequestSocket,
+  writer: MessageWriter,
+  table: Table,
+  set: string,
+): Result<FoundElement[], NetlinkError> {
   const found: FoundElement[] = [];
   writer.reset();
   writer.begin(messageType(GET_ELEMENT), REQUEST | DUMP);

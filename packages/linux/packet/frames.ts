@@ -20,7 +20,7 @@ const RECEIVE_BUFFER_BYTES = 256 << 10;
 /** Sends frames; one serves every interface. */
 export class FrameSender {
   readonly #native: Native;
-  readonly #fd: number;
+  #fd: number;
   readonly #address = linkAddress(0, 0);
   readonly #index = new Int32Array(this.#address.buffer, 4, 1);
 
@@ -39,6 +39,8 @@ export class FrameSender {
 
   close(): void {
     this.#native.close(this.#fd);
+    // The number may soon be another file.
+    this.#fd = -1;
   }
 }
 

@@ -20,12 +20,15 @@ export function internetAddress(address: IpAddress, port: number, scope = 0): Ui
 }
 
 /** Undefined for another family or a cut address. */
-export function readInternetAddress(bytes: Uint8Array): { readonly address: IpAddress; readonly port: number } | undefined {
+export function readInternetAddress(
+  bytes: Uint8Array,
+): { readonly address: IpAddress; readonly port: number } | undefined {
   if (bytes.length < 16) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const family = new Uint16Array(bytes.slice(0, 2).buffer)[0];
   if (family === AF_INET) return { address: ipFromBytes(bytes.subarray(4, 8)), port: view.getUint16(2) };
-  if (family === AF_INET6 && bytes.length >= 24) return { address: ipFromBytes(bytes.subarray(8, 24)), port: view.getUint16(2) };
+  if (family === AF_INET6 && bytes.length >= 24)
+    return { address: ipFromBytes(bytes.subarray(8, 24)), port: view.getUint16(2) };
   return undefined;
 }
 

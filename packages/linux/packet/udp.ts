@@ -11,7 +11,6 @@ import { AF_INET, AF_INET6, internetAddress, readInternetAddress } from "./socke
 const { EADDRNOTAVAIL } = constants.errno;
 const SOCK_DGRAM = 2;
 const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
 const SO_RCVBUF = 8;
 const SO_PRIORITY = 12;
 const SO_BINDTODEVICE = 25;
@@ -52,13 +51,15 @@ export function openUdp(native: Native, options: UdpOptions, events: UdpEvents):
     return success(new UdpSocket(native, options, events));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return failure(`heartbeat socket ${options.address} port ${options.port}${options.device === undefined ? "" : ` on ${options.device}`}: ${why}`);
+    return failure(
+      `heartbeat socket ${options.address} port ${options.port}${options.device === undefined ? "" : ` on ${options.device}`}: ${why}`,
+    );
   }
 }
 
 export class UdpSocket {
   readonly #native: Native;
-  readonly #fd: number;
+  #fd: number;
   readonly #handle: PollHandle;
   readonly #scope: number;
   readonly #v4: boolean;
@@ -75,7 +76,8 @@ export class UdpSocket {
     this.#native = native;
     this.#events = events;
     this.#v4 = isIpv4(options.address);
-    this.#scope = options.device === undefined ? 0 : check(`interface ${options.device}`, native.interfaceIndex(options.device));
+    this.#scope =
+      options.device === undefined ? 0 : check(`interface ${options.device}`, native.interfaceIndex(options.device));
     const fd = check("socket", native.socket(this.#v4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0));
     this.#fd = fd;
     try {
@@ -120,12 +122,13 @@ export class UdpSocket {
     this.#open = false;
     this.#native.pollStop(this.#handle);
     this.#native.close(this.#fd);
+    // The number may soon be another file.
+    this.#fd = -1;
   }
 
   #configure(options: UdpOptions): void {
     const set = (level: number, name: number, value: number) =>
       this.#native.setsockopt(this.#fd, level, name, new Uint8Array(Uint32Array.of(value).buffer));
-    set(SOL_SOCKET, SO_REUSEADDR, 1);
     set(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
     if (this.#v4) set(SOL_IP, IP_TOS, CLASS_SELECTOR_6);
     else {
@@ -135,7 +138,10 @@ export class UdpSocket {
     // After IP_TOS, which sets the priority too.
     set(SOL_SOCKET, SO_PRIORITY, PRIORITY);
     if (options.device === undefined) return;
-    check(`SO_BINDTODEVICE ${options.device}`, this.#native.setsockopt(this.#fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${options.device}\0`)));
+    check(
+      `SO_BINDTODEVICE ${options.device}`,
+      this.#native.setsockopt(this.#fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${options.device}\0`)),
+    );
   }
 
   #ready(status: number): void {
