@@ -169,7 +169,7 @@ async function up(invocation: Invocation, say: (text: string) => void): Promise<
   const root = readPermissions().uid === 0 ? "as root" : "no root";
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   say(`${nodes.length} nodes ${nodes.join(" ")} in network namespaces, 1 client   (${root}, ${seconds} s)`);
-  if (owner !== null) say(`web is on ${owner}`);
+  if (owner !== null && invocation.command === "up") say(`web is on ${owner}`);
   return {
     code: EXIT.done,
     result: {
