@@ -28,6 +28,12 @@ export type ToEngine =
   /** The socket is listening. */
   | { readonly kind: "listening" }
   | { readonly kind: "view"; readonly id: number }
-  | { readonly kind: "request"; readonly id: number; readonly target: string; readonly action: OperatorAction; readonly timeout_ms: number }
+  | {
+      readonly kind: "request";
+      readonly id: number;
+      readonly target: string;
+      readonly action: OperatorAction;
+      readonly timeout_ms: number;
+    }
   /** Control can not do its work (disk full, say), or can again (info): becomes an event every node sees. */
   | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: EventLevel };

@@ -68,7 +68,13 @@ export type Input =
   /** An authentic, parsed heartbeat. */
   | { readonly kind: "heartbeat"; readonly link: LinkName; readonly heartbeat: Heartbeat }
   /** Datagrams that were dropped since the last report; at most one input a second a reason. */
-  | { readonly kind: "rejected"; readonly link: LinkName; readonly source: string; readonly reason: RejectReason; readonly count: number }
+  | {
+      readonly kind: "rejected";
+      readonly link: LinkName;
+      readonly source: string;
+      readonly reason: RejectReason;
+      readonly count: number;
+    }
   | { readonly kind: "interfaceChanged"; readonly interface: InterfaceName; readonly up: boolean }
   | { readonly kind: "linkChanged"; readonly link: LinkName; readonly up: boolean; readonly detail: string }
   | { readonly kind: "armFailed"; readonly group: GroupName; readonly number: number; readonly detail: string }
@@ -80,13 +86,30 @@ export type Input =
   | { readonly kind: "addressesPlaced"; readonly group: GroupName }
   | { readonly kind: "addressesFailed"; readonly group: GroupName; readonly detail: string }
   /** Somebody removed an owned address; it was put back. */
-  | { readonly kind: "addressRestored"; readonly group: GroupName; readonly address: IpAddress; readonly interface: InterfaceName }
+  | {
+      readonly kind: "addressRestored";
+      readonly group: GroupName;
+      readonly address: IpAddress;
+      readonly interface: InterfaceName;
+    }
   /** The rule set had vanished; it was put back, closed (F7). */
   | { readonly kind: "fenceReinstalled"; readonly detail: string }
   /** Another station announced or answers for one of our addresses. */
-  | { readonly kind: "conflict"; readonly group: GroupName; readonly address: IpAddress; readonly mac: Mac; readonly interface: InterfaceName }
+  | {
+      readonly kind: "conflict";
+      readonly group: GroupName;
+      readonly address: IpAddress;
+      readonly mac: Mac;
+      readonly interface: InterfaceName;
+    }
   /** An operator's request through this node's control process; `request` names it in the `reply`. */
-  | { readonly kind: "request"; readonly request: number; readonly target: NodeName; readonly action: OperatorAction; readonly timeout_ms: number }
+  | {
+      readonly kind: "request";
+      readonly request: number;
+      readonly target: NodeName;
+      readonly action: OperatorAction;
+      readonly timeout_ms: number;
+    }
   /** Something this node cannot record or do, found outside the core. */
   | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: EventLevel }
   /** All effects before the `flush` were done, and failures among them were told. */

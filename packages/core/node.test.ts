@@ -9,7 +9,11 @@ import { milliseconds } from "./units/time.ts";
 
 const web = "web" as GroupName;
 
-function cluster(names: readonly string[], failback: Failback = { kind: "manual" }, groups: readonly string[] = ["web"]): Cluster {
+function cluster(
+  names: readonly string[],
+  failback: Failback = { kind: "manual" },
+  groups: readonly string[] = ["web"],
+): Cluster {
   return {
     name: "test",
     generation: 1,
@@ -47,7 +51,11 @@ function cluster(names: readonly string[], failback: Failback = { kind: "manual"
 function settled(seed: number, ...rest: Parameters<typeof cluster>): VirtualCluster {
   const world = new VirtualCluster(cluster(...rest), seed);
   world.startAll();
-  assert.notEqual(world.until(() => world.owner("web") !== undefined, 2000), undefined, "no owner after the start");
+  assert.notEqual(
+    world.until(() => world.owner("web") !== undefined, 2000),
+    undefined,
+    "no owner after the start",
+  );
   world.run(1000);
   assert.equal(world.owner("web"), rest[0][0]);
   return world;
@@ -198,7 +206,10 @@ test("a move to a node that is down, drained or unknown is refused and changes n
   world.ask("n2", 1, "n1", { kind: "move", group: web, target: "n3" as NodeName });
   world.ask("n2", 2, "n1", { kind: "move", group: web, target: "n9" as NodeName });
   world.run(1000);
-  assert.deepEqual(world.node("n2").replies.map((reply) => reply.code), ["refused", "refused"]);
+  assert.deepEqual(
+    world.node("n2").replies.map((reply) => reply.code),
+    ["refused", "refused"],
+  );
   assert.equal(world.owner("web"), "n1");
 });
 
@@ -222,7 +233,10 @@ test("drain is refused when a group would lose its last candidate", () => {
   world.run(1000);
   world.ask("n1", 3, "n1", { kind: "drain", node: "n1" as NodeName, reason: "" });
   world.run(1000);
-  assert.deepEqual(world.node("n1").replies.map((reply) => reply.code), ["done", "done", "refused"]);
+  assert.deepEqual(
+    world.node("n1").replies.map((reply) => reply.code),
+    ["done", "done", "refused"],
+  );
   assert.equal(world.owner("web"), "n1");
 });
 
@@ -230,7 +244,10 @@ test("stop hands everything over, then leaves", () => {
   for (const seed of SEEDS) {
     const world = settled(seed, ["n1", "n2", "n3"]);
     world.input("n1", { kind: "stop" });
-    assert.notEqual(world.until(() => world.node("n1").exited, 2000), undefined);
+    assert.notEqual(
+      world.until(() => world.node("n1").exited, 2000),
+      undefined,
+    );
     assert.equal(world.owner("web"), "n2");
     assert.deepEqual(world.violations, []);
   }
@@ -277,7 +294,11 @@ test("stall honesty: a woken daemon blames nobody and does not answer with an ol
     const before = world.node("n1").events.length;
     world.continue("n1");
     world.run(1000);
-    const news = world.node("n1").events.slice(before).filter((event) => event.node === "n1").map((event) => event.code);
+    const news = world
+      .node("n1")
+      .events.slice(before)
+      .filter((event) => event.node === "n1")
+      .map((event) => event.code);
     assert.ok(news.includes("stalled"), news.join(" "));
     assert.ok(!news.includes("node-dead"), news.join(" "));
     assert.equal(world.owner("web"), "n2");
@@ -292,7 +313,9 @@ test("G4: a node that starts with another digest among agreeing peers neither vo
   Object.assign(world, { cluster: odd.cluster });
   world.start("n3");
   world.run(1000);
-  assert.ok(world.node("n3").events.some((event) => event.code === "config-differs" && event.text.includes("neither votes")));
+  assert.ok(
+    world.node("n3").events.some((event) => event.code === "config-differs" && event.text.includes("neither votes")),
+  );
   world.kill("n2");
   world.run(2000);
   assert.equal(world.owner("web"), undefined);
@@ -328,7 +351,8 @@ function hostile(world: VirtualCluster): void {
     else if (dice < 0.3) world.isolate(name);
     else if (dice < 0.5) world.cut.clear();
     else if (dice < 0.6) world.input(name, { kind: "stop" });
-    else if (dice < 0.8) world.ask(name, i, world.owner("web") ?? name, { kind: "move", group: web, target: undefined });
+    else if (dice < 0.8)
+      world.ask(name, i, world.owner("web") ?? name, { kind: "move", group: web, target: undefined });
   }
   world.cut.clear();
   world.faults.loss = world.faults.duplicate = world.faults.slow = world.freeze.probability = 0;

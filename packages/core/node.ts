@@ -16,7 +16,16 @@ import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { answerOffer, expireOffer, takeLeaseEntry } from "./node/voting.ts";
 import type { Effect, Input } from "./effects.ts";
 import { excusePeer, isAlive, peerAge } from "./membership/peer.ts";
-import { armFailed, beatEnded, beatHolding, closeFailed, committed, commitRefused, endHolding, forgetRequest } from "./ownership/lease/holder.ts";
+import {
+  armFailed,
+  beatEnded,
+  beatHolding,
+  closeFailed,
+  committed,
+  commitRefused,
+  endHolding,
+  forgetRequest,
+} from "./ownership/lease/holder.ts";
 import { becomeIdle } from "./ownership/lease/state.ts";
 import { offerAfterCommit } from "./ownership/lease/hand-over.ts";
 import type { InterfaceName } from "./units/names.ts";
@@ -126,7 +135,13 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
       return tellEverybody(state);
     case "closeFailed":
       closeFailed(group.lease, leaseContext(state, group, now));
-      return trouble(state, group, "fence-failed", `the fence did not close when told, it ends by itself: ${input.detail}`, now);
+      return trouble(
+        state,
+        group,
+        "fence-failed",
+        `the fence did not close when told, it ends by itself: ${input.detail}`,
+        now,
+      );
     case "addressesPlaced":
       group.addressesPlaced = group.addressesWanted;
       group.addressTrouble = undefined;
@@ -151,7 +166,12 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
 }
 
 function trouble(state: NodeState, group: Group, code: string, text: string, now: Instant): void {
-  happened(state, now, { code, level: "alarm", group: group.config.name, text: `${group.config.name} on ${state.self.name}: ${text}` });
+  happened(state, now, {
+    code,
+    level: "alarm",
+    group: group.config.name,
+    text: `${group.config.name} on ${state.self.name}: ${text}`,
+  });
 }
 
 function dropFromOutbox(state: NodeState, group: Group, kinds: readonly string[]): void {
@@ -179,9 +199,12 @@ function beat(state: NodeState, now: Instant): void {
   const next = after(state.nextBeat, heartbeat);
   state.nextBeat = next > now ? next : after(now, heartbeat);
   state.beatDue = "regular";
-  const liveVoters = state.voters.filter((voter) => voter === state.self.name || state.peers.get(voter)?.alive === true);
+  const liveVoters = state.voters.filter(
+    (voter) => voter === state.self.name || state.peers.get(voter)?.alive === true,
+  );
   for (const group of state.groups.values()) {
-    if (group.addressTrouble !== undefined && between(group.addressTrouble.at, now) >= AFTER_TROUBLE_MS) group.addressTrouble = undefined;
+    if (group.addressTrouble !== undefined && between(group.addressTrouble.at, now) >= AFTER_TROUBLE_MS)
+      group.addressTrouble = undefined;
     placeGroup(state, group, now);
     followMove(state, group, now);
     const context = leaseContext(state, group, now);
@@ -293,7 +316,11 @@ function fenceReinstalled(state: NodeState, detail: string, now: Instant): void 
     forgetRequest(lease.state);
   }
   state.nextBeat = now;
-  happened(state, now, { code: "fence-reinstalled", level: "alarm", text: `the fence of ${state.self.name} had vanished and is back, closed: ${detail}` });
+  happened(state, now, {
+    code: "fence-reinstalled",
+    level: "alarm",
+    text: `the fence of ${state.self.name} had vanished and is back, closed: ${detail}`,
+  });
 }
 
 const CONFLICT_INTERVAL_MS = 1000;
@@ -337,4 +364,3 @@ function leaveWhenReleased(state: NodeState, now: Instant): void {
   tellEverybody(state);
   state.later.push({ kind: "exit" });
 }
-

@@ -9,11 +9,21 @@ export interface NodeView {
   readonly digest: string;
   /** A majority of the voters is alive, this node included when it votes. */
   readonly quorum: boolean;
-  readonly timing: { readonly heartbeat: number; readonly dead: number; readonly window: number; readonly keep: number };
+  readonly timing: {
+    readonly heartbeat: number;
+    readonly dead: number;
+    readonly window: number;
+    readonly keep: number;
+  };
   /** In the order of the configuration; this node is among them. */
   readonly nodes: readonly PeerView[];
   readonly groups: readonly GroupView[];
-  readonly rejected: readonly { readonly link: string; readonly reason: string; readonly source: string; readonly count: number }[];
+  readonly rejected: readonly {
+    readonly link: string;
+    readonly reason: string;
+    readonly source: string;
+    readonly count: number;
+  }[];
 }
 
 export interface PeerView {

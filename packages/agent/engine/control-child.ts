@@ -72,7 +72,9 @@ export class ControlChild {
     socket?.on("data", (text: string) => this.#take(text));
     socket?.on("error", () => {});
     child.once("error", (error) => this.#ended(child, error.message));
-    child.once("exit", (code, signal) => this.#ended(child, signal === null ? `exit code ${code}` : `signal ${signal}`));
+    child.once("exit", (code, signal) =>
+      this.#ended(child, signal === null ? `exit code ${code}` : `signal ${signal}`),
+    );
     this.send(this.#events.hello());
   }
 

@@ -113,14 +113,18 @@ export class Daemon {
     this.#control = new ControlChild({
       hello: () => this.#hello(),
       message: (message) => this.#fromControl(message),
-      died: (detail) => this.#trouble("control-restarted", `control of ${self.name} ended (${detail}) and is started again`, "warning"),
+      died: (detail) =>
+        this.#trouble("control-restarted", `control of ${self.name} ended (${detail}) and is started again`, "warning"),
     });
   }
 
   #openFence(): Fence {
     const { cluster, adapters } = this.#options;
     const opened = openFence(native, {
-      groups: cluster.groups.map(({ number, addresses }) => ({ number, addresses: addresses.map(({ address }) => address) })),
+      groups: cluster.groups.map(({ number, addresses }) => ({
+        number,
+        addresses: addresses.map(({ address }) => address),
+      })),
       window_ms: cluster.timing.window,
       keep_ms: cluster.timing.keep,
       uid: process.geteuid?.() ?? 0,
@@ -148,8 +152,13 @@ export class Daemon {
     this.#watchAdapters();
     setInterval(() => this.#housekeeping(), HOUSEKEEPING_MS);
     const how = this.#fence.adopted ? "took over the fence of the daemon before" : "closed fence installed";
-    const guard = this.#fence.owned ? "" : "; this kernel cannot protect it from nft flush ruleset, it is watched instead";
-    logLine("info", `${self.name} of cluster ${cluster.name}: ${how}${guard}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`);
+    const guard = this.#fence.owned
+      ? ""
+      : "; this kernel cannot protect it from nft flush ruleset, it is watched instead";
+    logLine(
+      "info",
+      `${self.name} of cluster ${cluster.name}: ${how}${guard}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
+    );
     this.#engine.input({ kind: "tick" });
     notifySystemd("READY=1");
   }
@@ -193,7 +202,8 @@ export class Daemon {
       this.#engine.input({ kind: "wallClock", offset_ms: offset });
     }
     const dropped = this.#control.takeDropped();
-    if (dropped > 0) this.#trouble("control-slow", `control does not read: ${dropped} messages to it were lost`, "warning");
+    if (dropped > 0)
+      this.#trouble("control-slow", `control does not read: ${dropped} messages to it were lost`, "warning");
   }
 
   #number(group: GroupName): number {
@@ -237,7 +247,13 @@ export class Daemon {
         return this.#control.send({ kind: "view", id: message.id, view: viewOf(this.#engine.state, monotonic()) });
       case "request": {
         const { id, action, timeout_ms } = message;
-        return this.#engine.input({ kind: "request", request: id, target: message.target as NodeName, action, timeout_ms });
+        return this.#engine.input({
+          kind: "request",
+          request: id,
+          target: message.target as NodeName,
+          action,
+          timeout_ms,
+        });
       }
       case "trouble":
         return this.#trouble(message.code, message.text, message.level);

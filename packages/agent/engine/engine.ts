@@ -76,7 +76,9 @@ export class Engine {
       case "commit": {
         const { group, number } = effect;
         const done = adapters.commit(group, number);
-        this.#queue.push(done.ok ? { kind: "committed", group, number } : { kind: "commitRefused", group, number, detail: done.error });
+        this.#queue.push(
+          done.ok ? { kind: "committed", group, number } : { kind: "commitRefused", group, number, detail: done.error },
+        );
         return;
       }
       case "close": {

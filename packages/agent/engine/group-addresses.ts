@@ -66,7 +66,10 @@ export class GroupAddresses {
   }
 
   #apply(now: Instant): AddressFailure[] {
-    return this.#addresses.apply([...this.#wanted].flatMap((group) => this.#places.get(group) ?? []), now);
+    return this.#addresses.apply(
+      [...this.#wanted].flatMap((group) => this.#places.get(group) ?? []),
+      now,
+    );
   }
 
   /** An address vanished from an interface: put back when it is one of ours. */

@@ -19,7 +19,9 @@ export function lockNamespace(): Result<void, string> {
   if (bound >= 0) return success(undefined);
   native.close(descriptor);
   if (errnoName(bound) === "EADDRINUSE") {
-    return failure("another holdfast runs (or is frozen) in this network namespace; stop it first: systemctl stop holdfast");
+    return failure(
+      "another holdfast runs (or is frozen) in this network namespace; stop it first: systemctl stop holdfast",
+    );
   }
   return failure(`cannot lock this network namespace: ${errnoName(bound)}`);
 }

@@ -39,11 +39,14 @@ function main(args: EngineArguments): void {
   }
   makeDirectories(args);
   const { refused } = scheduleAll(native, "fifo", PRIORITY);
-  if (refused !== undefined) logLine("info", `runs without real-time scheduling (${refused}): fit for 100 ms, not for 10 ms`);
+  if (refused !== undefined)
+    logLine("info", `runs without real-time scheduling (${refused}): fit for 100 ms, not for 10 ms`);
   const boot = randomBytes(8).toString("hex") as BootId;
   const daemon = new Daemon({ ...prepared.value, args, adapters, adapterEvents, boot, seed: randomInt(1, 2 ** 31) });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => daemon.stop());
-  process.on("SIGHUP", () => logLine("warning", "this version reads its configuration at the start only; restart to apply a change"));
+  process.on("SIGHUP", () =>
+    logLine("warning", "this version reads its configuration at the start only; restart to apply a change"),
+  );
   daemon.run();
 }
 

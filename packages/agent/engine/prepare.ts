@@ -25,8 +25,11 @@ export interface Prepared {
 
 /** The error is the whole text for the operator. */
 export function prepare(args: EngineArguments, adapters: Adapters): Result<Prepared, string> {
-  const loaded = loadCluster(args.config, { cacheDirectory: join(args.runDirectory, "config"), jiffy: jiffy_ms(native) });
-  const colour = process.stderr.isTTY === true && !process.env["NO_COLOR"];
+  const loaded = loadCluster(args.config, {
+    cacheDirectory: join(args.runDirectory, "config"),
+    jiffy: jiffy_ms(native),
+  });
+  const colour = process.stderr.isTTY && !process.env["NO_COLOR"];
   if (!loaded.ok) return failure(formatErrors(loaded.error, { colour }));
   const { cluster } = loaded.value;
   const chosen = chooseNode(cluster, hostname(), args.node);

@@ -8,7 +8,10 @@ const SOURCES_MAX = 64;
 type Rejected = Extract<Input, { kind: "rejected" }>;
 
 export class Rejections {
-  readonly #counts = new Map<string, { readonly link: LinkName; readonly reason: RejectReason; readonly source: string; count: number }>();
+  readonly #counts = new Map<
+    string,
+    { readonly link: LinkName; readonly reason: RejectReason; readonly source: string; count: number }
+  >();
 
   count(link: LinkName, reason: RejectReason, source: string): void {
     const known = this.#counts.get(`${link} ${reason} ${source}`);

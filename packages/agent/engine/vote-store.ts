@@ -89,7 +89,8 @@ export class VoteStore {
     this.#buffer.writeUInt32BE(checksum(this.#buffer, length), 12);
     const slot = FILE_HEADER_SLOTS * number + (sequence % 2);
     const written = writeSync(this.#descriptor, this.#buffer, 0, HEADER_BYTES + length, slot * SLOT_BYTES);
-    if (written !== HEADER_BYTES + length) throw new Error(`only ${written} of ${HEADER_BYTES + length} bytes were written`);
+    if (written !== HEADER_BYTES + length)
+      throw new Error(`only ${written} of ${HEADER_BYTES + length} bytes were written`);
     this.#sequences.set(number, sequence);
   }
 
@@ -110,7 +111,10 @@ export class VoteStore {
     const length = bytes.readUInt32BE(8);
     if (length > read - HEADER_BYTES || bytes.readUInt32BE(12) !== checksum(bytes, length)) return undefined;
     try {
-      return { sequence: bytes.readUInt32BE(4), value: JSON.parse(bytes.toString("utf8", HEADER_BYTES, HEADER_BYTES + length)) };
+      return {
+        sequence: bytes.readUInt32BE(4),
+        value: JSON.parse(bytes.toString("utf8", HEADER_BYTES, HEADER_BYTES + length)),
+      };
     } catch {
       return undefined;
     }

@@ -103,5 +103,7 @@ export function excuse(hearing: Hearing, gap: Milliseconds): void {
 }
 
 export function ageOf(hearing: Hearing, now: Instant): Milliseconds | undefined {
-  return hearing.lastHeard === undefined ? undefined : between(hearing.lastHeard, instant(Math.max(now, hearing.lastHeard)));
+  return hearing.lastHeard === undefined
+    ? undefined
+    : between(hearing.lastHeard, instant(Math.max(now, hearing.lastHeard)));
 }

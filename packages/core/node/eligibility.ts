@@ -18,7 +18,12 @@ export function ineligibility(state: NodeState, group: Group): Ineligibility {
 }
 
 /** Why a peer would not own it; "down" when it is not heard or has not said. */
-export function peerIneligibility(state: NodeState, group: Group, node: NodeName, now: Instant): Ineligibility | "down" {
+export function peerIneligibility(
+  state: NodeState,
+  group: Group,
+  node: NodeName,
+  now: Instant,
+): Ineligibility | "down" {
   const peer = state.peers.get(node);
   if (peer === undefined || !isAlive(peer, state.cluster.timing.dead, now)) return "down";
   if (peer.config.role === "witness") return "witness";

@@ -177,7 +177,12 @@ function ended(state: NodeState, group: Group, why: EndCause, successor: NodeNam
   } else if (wasOpen || why === "no-majority") {
     const reason = why === "no-majority" ? "no majority of the voters for too long" : (group.move?.cause ?? why);
     group.cause = `${state.self.name} released it: ${reason}`;
-    happened(state, now, { code: "group-released", level: "warning", group: name, text: `${name} released by ${state.self.name}: ${reason}` });
+    happened(state, now, {
+      code: "group-released",
+      level: "warning",
+      group: name,
+      text: `${name} released by ${state.self.name}: ${reason}`,
+    });
   }
 }
 

@@ -24,7 +24,10 @@ export function placeGroup(state: NodeState, group: Group, now: Instant): void {
   if (lease.state.role !== "holding" || group.move !== undefined) return;
   const unfit = ineligibility(state, group);
   if (unfit !== "") {
-    const cause = unfit === "drained" ? `${state.self.name} is drained (${state.drained})` : `${state.self.name} ${REASONS[unfit] ?? unfit}`;
+    const cause =
+      unfit === "drained"
+        ? `${state.self.name} is drained (${state.drained})`
+        : `${state.self.name} ${REASONS[unfit] ?? unfit}`;
     return startMove(state, group, undefined, cause, undefined, now);
   }
   if (lease.state.first) return;
@@ -94,7 +97,8 @@ export function followMove(state: NodeState, group: Group, now: Instant): void {
 export function failbackDeadline(state: NodeState, now: Instant): Instant {
   let next = NEVER;
   for (const group of state.groups.values()) {
-    if (group.lease.state.role !== "holding" || group.move !== undefined || group.config.failback.kind === "manual") continue;
+    if (group.lease.state.role !== "holding" || group.move !== undefined || group.config.failback.kind === "manual")
+      continue;
     const better = failbackTarget(state, group, now);
     if (better !== undefined && better.at > now) next = earliest(next, better.at);
   }
@@ -102,7 +106,12 @@ export function failbackDeadline(state: NodeState, now: Instant): Instant {
 }
 
 /** Why an operator's move cannot be done; undefined when it can. */
-export function moveObstacle(state: NodeState, group: Group, target: NodeName | undefined, now: Instant): string | undefined {
+export function moveObstacle(
+  state: NodeState,
+  group: Group,
+  target: NodeName | undefined,
+  now: Instant,
+): string | undefined {
   const { name, prefer } = group.config;
   if (group.lease.state.role !== "holding" || group.lease.state.first) return `${state.self.name} does not own ${name}`;
   if (group.move !== undefined) return `${name} is being moved already`;

@@ -58,7 +58,8 @@ function stranger(state: NodeState, link: LinkName, heartbeat: Heartbeat, now: I
 /** The sender does not know our boot yet: tell it, and believe nothing else of the message. */
 function introduce(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
   const recently =
-    peer.candidateAnsweredAt !== undefined && between(peer.candidateAnsweredAt, now) < state.cluster.timing.heartbeat / 8;
+    peer.candidateAnsweredAt !== undefined &&
+    between(peer.candidateAnsweredAt, now) < state.cluster.timing.heartbeat / 8;
   if (recently && peer.candidate === heartbeat.boot) return;
   if (peer.boot !== heartbeat.boot) peer.candidate = heartbeat.boot;
   peer.candidateAnsweredAt = now;
@@ -117,7 +118,11 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   const firstPart = heartbeat.heard.length > 0;
   if (firstPart) peer.heard = heartbeat.heard;
   peer.requests = firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests];
-  if (state.misconfigured && heartbeat.generation === state.cluster.generation && heartbeat.digest === state.cluster.digest) {
+  if (
+    state.misconfigured &&
+    heartbeat.generation === state.cluster.generation &&
+    heartbeat.digest === state.cluster.digest
+  ) {
     state.misconfigured = [...state.peers.values()].some(
       (other) => other.alive && other.last !== undefined && other.last.digest !== state.cluster.digest,
     );

@@ -60,7 +60,12 @@ function serve(state: NodeState, request: OperatorRequest, now: Instant): void {
   }
 }
 
-function serveMove(state: NodeState, request: OperatorRequest, action: Extract<OperatorAction, { kind: "move" }>, now: Instant): void {
+function serveMove(
+  state: NodeState,
+  request: OperatorRequest,
+  action: Extract<OperatorAction, { kind: "move" }>,
+  now: Instant,
+): void {
   const group = state.groups.get(action.group);
   if (group === undefined) return finishRequest(state, request, "refused", `there is no group ${action.group}`);
   if (action.target === state.self.name && group.owner === state.self.name) {
@@ -96,10 +101,13 @@ function serveUndrain(state: NodeState, request: OperatorRequest, now: Instant):
 
 /** A drain is done when nothing is held here any more and every hand-over was seen to end. */
 export function settleDrain(state: NodeState): void {
-  const draining = state.served.find((served) => served.outcome === undefined && served.request.action.kind === "drain");
+  const draining = state.served.find(
+    (served) => served.outcome === undefined && served.request.action.kind === "drain",
+  );
   if (draining === undefined) return;
   for (const group of state.groups.values()) {
-    if (group.move !== undefined || group.lease.state.role === "holding" || group.lease.state.role === "closing") return;
+    if (group.move !== undefined || group.lease.state.role === "holding" || group.lease.state.role === "closing")
+      return;
   }
   finishRequest(state, draining.request, "done", `${state.self.name} is drained and owns nothing`);
 }

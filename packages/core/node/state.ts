@@ -24,7 +24,9 @@ export interface Group {
   /** The fence is open under this term and announced. */
   announcedTerm: number | undefined;
   /** N1: an offer that waits for the addresses to be in place. */
-  offer: { readonly from: NodeName; readonly entry: Extract<LeaseEntry, { kind: "offer" }>; readonly until: Instant } | undefined;
+  offer:
+    | { readonly from: NodeName; readonly entry: Extract<LeaseEntry, { kind: "offer" }>; readonly until: Instant }
+    | undefined;
   /** An operator's or the placement's move that is under way. */
   move: Move | undefined;
   /** Who is known to own it, since when on our clock, and why. */
@@ -103,7 +105,10 @@ export interface NodeState {
   requestNumber: number;
   readonly pending: PendingRequest[];
   readonly served: ServedRequest[];
-  readonly rejected: Map<string, { readonly link: string; readonly reason: string; readonly source: string; count: number; toldAt: Instant }>;
+  readonly rejected: Map<
+    string,
+    { readonly link: string; readonly reason: string; readonly source: string; count: number; toldAt: Instant }
+  >;
 }
 
 /** What a daemon brings with it when it starts. */
@@ -133,7 +138,10 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
   const links = cluster.links.map((link) => link.name);
   const others = cluster.nodes.filter((node) => node.name !== self.name);
   const voters = cluster.nodes.map((node) => node.name);
-  const groups = cluster.groups.map((config): [GroupName, Group] => [config.name, newGroup(config, self, beginning, now)]);
+  const groups = cluster.groups.map((config): [GroupName, Group] => [
+    config.name,
+    newGroup(config, self, beginning, now),
+  ]);
   let round = 0;
   for (const [, group] of groups) round = Math.max(round, highestRound(group.record));
   return {
@@ -175,7 +183,9 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
 
 function newGroup(config: GroupConfig, self: NodeConfig, beginning: Beginning, now: Instant): Group {
   const mayOwn = config.prefer.includes(self.name) && self.role === "member";
-  const interfaces = mayOwn ? [...new Set(config.addresses.map((address) => interfaceOf(self, address.interfaces[0])))] : [];
+  const interfaces = mayOwn
+    ? [...new Set(config.addresses.map((address) => interfaceOf(self, address.interfaces[0])))]
+    : [];
   const open = beginning.open.has(config.name);
   const record = beginning.records?.get(config.name) ?? EMPTY_RECORD;
   const holder = leaseHolder(record, now);

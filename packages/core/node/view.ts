@@ -86,7 +86,8 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
   const mine = ownFence(group, now) === "open" ? [state.self.name] : [];
   const claimed: NodeName[] = [...mine];
   for (const [name, peer] of state.peers) {
-    if (isAlive(peer, state.cluster.timing.dead, now) && peer.groups.get(config.name)?.fence === "open") claimed.push(name);
+    if (isAlive(peer, state.cluster.timing.dead, now) && peer.groups.get(config.name)?.fence === "open")
+      claimed.push(name);
   }
   const owner = claimed[0];
   const candidates = config.prefer.map((node) => ({
@@ -112,7 +113,8 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
 }
 
 function termOf(state: NodeState, group: Group, owner: NodeName | undefined): number {
-  if (group.record.accepted !== undefined && group.record.accepted.holder.node === owner) return group.record.accepted.ballot.round;
+  if (group.record.accepted !== undefined && group.record.accepted.holder.node === owner)
+    return group.record.accepted.ballot.round;
   if (owner === undefined) return 0;
   return state.peers.get(owner)?.groups.get(group.config.name)?.ballot?.round ?? 0;
 }

@@ -294,7 +294,8 @@ export class VirtualCluster {
     const { timing } = this.cluster;
     switch (effect.kind) {
       case "send":
-        for (const link of effect.links) this.#send(node.name, effect.to, link, { kind: "heartbeat", link, heartbeat: effect.heartbeat });
+        for (const link of effect.links)
+          this.#send(node.name, effect.to, link, { kind: "heartbeat", link, heartbeat: effect.heartbeat });
         return;
       case "saveVotes":
         node.records?.set(effect.group, effect.record);
@@ -306,7 +307,9 @@ export class VirtualCluster {
         const { group, number } = effect;
         const armed = (node.fence.armed.get(`${group} ${number}`) ?? 0) > this.now;
         if (armed) this.#open(node, group);
-        const answer: Input = armed ? { kind: "committed", group, number } : { kind: "commitRefused", group, number, detail: "window over" };
+        const answer: Input = armed
+          ? { kind: "committed", group, number }
+          : { kind: "commitRefused", group, number, detail: "window over" };
         daemon.queue.unshift(answer);
         return;
       }

@@ -107,7 +107,15 @@ function voteOn(state: NodeState, group: Group, entry: ToVoter, now: Instant): V
 }
 
 /** V5 and C3: a voter that promised lets that candidate go first; one whose lease was given back need not wait for its end. */
-function giveWay(state: NodeState, group: Group, from: NodeName, entry: ToVoter, cleared: boolean, vote: Vote, now: Instant): void {
+function giveWay(
+  state: NodeState,
+  group: Group,
+  from: NodeName,
+  entry: ToVoter,
+  cleared: boolean,
+  vote: Vote,
+  now: Instant,
+): void {
   const current = group.lease.state;
   if (current.role !== "idle" || from === state.self.name) return;
   const delay = rankDelay(leaseContext(state, group, now));
@@ -127,7 +135,8 @@ function fromVoter(state: NodeState, group: Group, from: NodeName, entry: FromVo
   const current = lease.state;
   if (entry.kind === "refuse") state.counters.round = Math.max(state.counters.round, entry.promised.round);
   if (entry.kind === "released") {
-    if (lease.releasing !== undefined && sameBallot(lease.releasing.entry.ballot, entry.ballot)) lease.releasing.confirmed.add(from);
+    if (lease.releasing !== undefined && sameBallot(lease.releasing.entry.ballot, entry.ballot))
+      lease.releasing.confirmed.add(from);
     return;
   }
   // C5: only answers to the ballot that is worked with now.
@@ -141,7 +150,13 @@ function fromVoter(state: NodeState, group: Group, from: NodeName, entry: FromVo
 }
 
 /** N1, the successor's side: the addresses first, then `ready`. */
-function takeOffer(state: NodeState, group: Group, from: NodeName, entry: Extract<LeaseEntry, { kind: "offer" }>, now: Instant): void {
+function takeOffer(
+  state: NodeState,
+  group: Group,
+  from: NodeName,
+  entry: Extract<LeaseEntry, { kind: "offer" }>,
+  now: Instant,
+): void {
   const context = leaseContext(state, group, now);
   if (!offerStands(group.lease, context, entry)) return;
   if (group.addressesPlaced) return ready(group.lease, context, state.boot, from, entry.ballot);
@@ -155,7 +170,8 @@ export function answerOffer(state: NodeState, group: Group, now: Instant): void 
   const { offer } = group;
   if (offer === undefined) return;
   const context = leaseContext(state, group, now);
-  if (offerStands(group.lease, context, offer.entry)) ready(group.lease, context, state.boot, offer.from, offer.entry.ballot);
+  if (offerStands(group.lease, context, offer.entry))
+    ready(group.lease, context, state.boot, offer.from, offer.entry.ballot);
 }
 
 /** An offer that led to nothing: the addresses go again. */

@@ -56,7 +56,15 @@ export type LeaseEntry =
 export type FenceState = "closed" | "relay" | "open" | "forward";
 
 /** Why a node would not own a group now; "" when it would (it is eligible). */
-export type Ineligibility = "" | "witness" | "not-preferred" | "drained" | "stopping" | "interface-down" | "address-failed" | "generation";
+export type Ineligibility =
+  | ""
+  | "witness"
+  | "not-preferred"
+  | "drained"
+  | "stopping"
+  | "interface-down"
+  | "address-failed"
+  | "generation";
 
 /** What a node says of one group in every heartbeat. */
 export interface GroupReport {

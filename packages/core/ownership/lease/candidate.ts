@@ -1,7 +1,15 @@
 /** How a node comes to hold a group's lease: standing and collecting promises (ownership.md C1 to C3, C10). */
 import { compareBallots, sameHolder } from "./ballot.ts";
 import { askForGrants } from "./holder.ts";
-import { becomeIdle, type Lease, type LeaseContext, newBallot, type Preparing, rankDelay, sayToVoters } from "./state.ts";
+import {
+  becomeIdle,
+  type Lease,
+  type LeaseContext,
+  newBallot,
+  type Preparing,
+  rankDelay,
+  sayToVoters,
+} from "./state.ts";
 import { leaseHolder } from "./voter.ts";
 import type { LeaseEntry } from "../../wire/messages.ts";
 import type { NodeName } from "../../units/names.ts";

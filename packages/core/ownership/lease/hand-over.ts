@@ -38,7 +38,11 @@ export function tickHandOver(lease: Lease, context: LeaseContext): void {
 }
 
 /** The successor's side of N1: true when the offer is of the lease that the own voter holds right now. */
-export function offerStands(lease: Lease, context: LeaseContext, entry: Extract<LeaseEntry, { kind: "offer" }>): boolean {
+export function offerStands(
+  lease: Lease,
+  context: LeaseContext,
+  entry: Extract<LeaseEntry, { kind: "offer" }>,
+): boolean {
   const idle = lease.state.role === "idle" || lease.state.role === "preparing";
   const current = leaseHolder(context.record, context.now) !== undefined;
   return idle && context.eligible && current && sameBallot(context.record.accepted?.ballot, entry.ballot);
@@ -68,7 +72,8 @@ export function takeUpNomination(
   const mine = sameHolder(context.holder, entry.holder) && entry.holderBoot === context.boot;
   const free = lease.state.role === "idle" || lease.state.role === "preparing";
   const key = `${entry.ballot.round}.${entry.ballot.node}.${entry.ballot.boot}`;
-  if (!mine || !free || !context.eligible || isClosed(context.record, entry.ballot) || lease.adopted.includes(key)) return false;
+  if (!mine || !free || !context.eligible || isClosed(context.record, entry.ballot) || lease.adopted.includes(key))
+    return false;
   lease.adopted.push(key);
   if (lease.adopted.length > ADOPTED_MAX) lease.adopted.shift();
   lease.state = {
@@ -96,6 +101,12 @@ export function takeUpNomination(
   return true;
 }
 
-export function ready(lease: Lease, context: LeaseContext, boot: BootId, to: NodeName, ballot: Extract<LeaseEntry, { kind: "offer" }>["ballot"]): void {
+export function ready(
+  lease: Lease,
+  context: LeaseContext,
+  boot: BootId,
+  to: NodeName,
+  ballot: Extract<LeaseEntry, { kind: "offer" }>["ballot"],
+): void {
   context.say(to, { kind: "ready", group: lease.group, ballot, holder: context.holder, boot, mac: undefined });
 }

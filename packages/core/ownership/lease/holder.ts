@@ -194,7 +194,12 @@ export function closed(lease: Lease, context: LeaseContext): void {
   if (state.role !== "closing") return;
   const { now, timing } = context;
   if (state.next.kind === "release") {
-    startReleasing(lease, context, { kind: "release", group: lease.group, ballot: state.ballot, holder: context.holder });
+    startReleasing(lease, context, {
+      kind: "release",
+      group: lease.group,
+      ballot: state.ballot,
+      holder: context.holder,
+    });
     becomeIdle(lease, state.next.notBefore);
     return;
   }

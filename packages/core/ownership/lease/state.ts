@@ -90,7 +90,13 @@ export interface Lease {
   readonly group: GroupName;
   state: Role;
   /** C9: releases that are repeated in each beat until all live voters confirmed or T passed. */
-  releasing: { readonly entry: Extract<LeaseEntry, { kind: "release" }>; readonly until: Instant; readonly confirmed: Set<NodeName> } | undefined;
+  releasing:
+    | {
+        readonly entry: Extract<LeaseEntry, { kind: "release" }>;
+        readonly until: Instant;
+        readonly confirmed: Set<NodeName>;
+      }
+    | undefined;
   /** N2: the one nomination of an ended lease, repeated identically for T. */
   nominated: { readonly entry: Extract<LeaseEntry, { kind: "nominate" }>; readonly until: Instant } | undefined;
   /** N3: nominations taken up; each once. */
@@ -140,7 +146,13 @@ export interface LeaseContext {
 }
 
 export function newLease(group: GroupName, notBefore: Instant): Lease {
-  return { group, state: { role: "idle", notBefore, ranked: false }, releasing: undefined, nominated: undefined, adopted: [] };
+  return {
+    group,
+    state: { role: "idle", notBefore, ranked: false },
+    releasing: undefined,
+    nominated: undefined,
+    adopted: [],
+  };
 }
 
 export function sayToVoters(context: LeaseContext, entry: LeaseEntry): void {
