@@ -45,16 +45,16 @@ export function step(state: NodeState, input: Input, now: Instant): readonly Eff
   }
   const { effects } = state;
   state.effects = [];
-  state.expectedBy = nextDeadline(state, now);
   return effects;
 }
 
-/** When time alone will have something to do. */
+/** When time alone will have something to do; asked once a turn, it is also what a stall is measured from. */
 export function nextDeadline(state: NodeState, now: Instant): Instant {
   let next = earliest(state.nextBeat, groupsDeadline(state, now), failbackDeadline(state, now));
   if (state.abstaining) next = earliest(next, state.abstainUntil);
   for (const pending of state.pending) next = earliest(next, pending.until);
   for (const group of state.groups.values()) if (group.offer !== undefined) next = earliest(next, group.offer.until);
+  state.expectedBy = next;
   return next;
 }
 

@@ -46,7 +46,7 @@ export interface FencePlan {
 }
 
 /** Raised with every change of the rules below, so that a newer daemon replaces older tables. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 /** Before every other hook of a usual rule set. */
 const PRIORITY = -450;
 const INGRESS = 0;
@@ -200,8 +200,9 @@ export function writeInterface(batch: Batch, index: number, name: string): void 
     batch.rule(NETDEV, egress, [...renewalNetwork(), x.verdict(x.VERDICT_JUMP, RENEWAL_CHAIN)]);
   }
   // A destination at ingress, a source at egress: what others send to the group's owner through us stays untouched.
-  writeDispatch(batch, ingress, { ipv4: 16, arp: 24, ipv6: 24, neighbour: NEIGHBOUR_SOLICITATION });
-  writeDispatch(batch, egress, { ipv4: 12, arp: 14, ipv6: 8, neighbour: NEIGHBOUR_ADVERTISEMENT });
+  writeIpDispatch(batch, ingress, 16, 24);
+  writeIpDispatch(batch, egress, 12, 8);
+  writeNeighbourDispatch(batch, egress);
 }
 
 /** Offsets of the address in each header, and the neighbour discovery message whose target is ours. */
@@ -212,22 +213,33 @@ interface Direction {
   readonly neighbour: Uint8Array;
 }
 
-function writeDispatch(batch: Batch, chain: string, at: Direction): void {
+/** Sends packets into the chain of the group that has the address at these offsets of the IPv4 and IPv6 header. */
+function writeIpDispatch(batch: Batch, chain: string, ipv4: number, ipv6: number): void {
   const protocol = x.loadMeta(x.META_PROTOCOL);
-  const lookup4 = x.verdictFrom("v4");
-  const lookup6 = x.verdictFrom("v6");
-  batch.rule(NETDEV, chain, [...match(protocol, ETHERTYPE_IPV4), x.loadPayload(x.NETWORK_HEADER, at.ipv4, 4), lookup4]);
-  batch.rule(NETDEV, chain, [...match(protocol, ETHERTYPE_ARP), x.loadPayload(x.NETWORK_HEADER, at.arp, 4), lookup4]);
-  batch.rule(NETDEV, chain, [
-    ...match(protocol, ETHERTYPE_IPV6),
-    x.loadPayload(x.NETWORK_HEADER, at.ipv6, 16),
-    lookup6,
-  ]);
-  batch.rule(NETDEV, chain, [...match(protocol, ETHERTYPE_IPV6), ...neighbourTarget(at.neighbour), lookup6]);
+  const address4 = [x.loadPayload(x.NETWORK_HEADER, ipv4, 4), x.verdictFrom("v4")];
+  const address6 = [x.loadPayload(x.NETWORK_HEADER, ipv6, 16), x.verdictFrom("v6")];
+  batch.rule(NETDEV, chain, [...match(protocol, ETHERTYPE_IPV4), ...address4]);
+  batch.rule(NETDEV, chain, [...match(protocol, ETHERTYPE_IPV6), ...address6]);
 }
 
-export function rulesOfInterface(name: string): number {
-  return name === "lo" ? 5 : 4;
+/**
+ * What tells others that the address is here: ARP and neighbour advertisements that leave. Those that come in pass: the
+ * answer is what a closed group must not give, and a standby that is a client itself has to hear who owns the address.
+ */
+function writeNeighbourDispatch(batch: Batch, egress: string): void {
+  const protocol = x.loadMeta(x.META_PROTOCOL);
+  const sender = [x.loadPayload(x.NETWORK_HEADER, 14, 4), x.verdictFrom("v4")];
+  batch.rule(NETDEV, egress, [...match(protocol, ETHERTYPE_ARP), ...sender]);
+  batch.rule(NETDEV, egress, [
+    ...match(protocol, ETHERTYPE_IPV6),
+    ...neighbourTarget(NEIGHBOUR_ADVERTISEMENT),
+    x.verdictFrom("v6"),
+  ]);
+}
+
+export function rulesOfInterface(name: string): { readonly ingress: number; readonly egress: number } {
+  const renewals = name === "lo" ? 1 : 0;
+  return { ingress: 2 + renewals, egress: 4 + renewals };
 }
 
 export function writeCovered(batch: Batch, index: number, name: string): void {

@@ -196,8 +196,9 @@ export class Fence {
     for (const [index, name] of this.#covered) {
       // An interface that has gone took its chains with it; its event comes.
       if (this.#native.interfaceIndex(name) !== index) continue;
-      expected.set(chainId(NETDEV, rules.ingressChain(index, name)), rules.rulesOfInterface(name));
-      expected.set(chainId(NETDEV, rules.egressChain(index, name)), rules.rulesOfInterface(name));
+      const { ingress, egress } = rules.rulesOfInterface(name);
+      expected.set(chainId(NETDEV, rules.ingressChain(index, name)), ingress);
+      expected.set(chainId(NETDEV, rules.egressChain(index, name)), egress);
     }
     return this.#verifyRules(expected) ?? this.#verifyElements();
   }

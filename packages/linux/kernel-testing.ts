@@ -136,7 +136,7 @@ export class Prober {
     this.#index = namespace.inside(() => native.interfaceIndex(device));
     this.#frames = namespace.inside(() => new FrameSender(native));
     this.#listener = namespace.inside(
-      () => new FrameListener(native, this.#index, { frame: (frame) => this.#heard(frame) }),
+      () => new FrameListener(native, this.#index, [target], { frame: (frame) => this.#heard(frame) }),
     );
   }
 

@@ -112,7 +112,7 @@ export class GroupAddresses {
     const adapter = this.#adapters.byName(name);
     if (adapter === undefined || this.#listening.get(name)?.index === adapter.index) return;
     this.#listening.get(name)?.listener.close();
-    const listener = new FrameListener(native, adapter.index, { frame: (frame) => this.#heard(name, frame) });
+    const listener = new FrameListener(native, adapter.index, [...this.#groupOf.keys()], { frame: (frame) => this.#heard(name, frame) });
     this.#listening.set(name, { index: adapter.index, listener });
   }
 

@@ -60,9 +60,9 @@ export function leaseDeadline(state: NodeState, group: Group, now: Instant): Ins
       return instant(Math.max(current.notBefore, over));
     }
     case "preparing":
-      return preparingDeadline(current, leaseContext(state, group, now));
+      return preparingDeadline(current, state.cluster.timing);
     case "holding":
-      return holdingDeadline(current, leaseContext(state, group, now));
+      return holdingDeadline(current, state.cluster.timing);
     case "closing":
       return current.certainAt ?? NEVER;
   }

@@ -1,5 +1,6 @@
 /** Ethernet frames (packet(7)): sending any on an interface, and hearing ARP and neighbour advertisements on one. */
 import { constants } from "node:os";
+import { type IpAddress, ipBytes, isIpv4 } from "@holdfast/core/units/ip.ts";
 import { check } from "../load.ts";
 import type { Native, PollHandle } from "../native.ts";
 import { AF_PACKET, linkAddress } from "./socket-address.ts";
@@ -51,7 +52,10 @@ export interface FrameListenerEvents {
   readonly trouble?: (status: number) => void;
 }
 
-/** Hears ARP and ICMPv6 neighbour advertisements of one interface, those that the fence drops too; not our own. */
+/**
+ * Hears the ARP packets and ICMPv6 neighbour advertisements of one interface that claim one of the addresses, those that
+ * the fence drops too; not our own. The kernel sorts out the rest: a busy network is full of ARP that does not matter.
+ */
 export class FrameListener {
   readonly #native: Native;
   readonly #fd: number;
@@ -61,12 +65,12 @@ export class FrameListener {
   #open = true;
 
   /** Throws when the interface or the right (CAP_NET_RAW) is missing. */
-  constructor(native: Native, interfaceIndex: number, events: FrameListenerEvents) {
+  constructor(native: Native, interfaceIndex: number, addresses: readonly IpAddress[], events: FrameListenerEvents) {
     this.#native = native;
     const fd = check("packet socket", native.socket(AF_PACKET, SOCK_RAW, 0));
     this.#fd = fd;
     try {
-      check("packet filter", native.attachFilter(fd, neighbourFilter()));
+      check("packet filter", native.attachFilter(fd, claimFilter(addresses)));
       native.setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, Uint8Array.of(1, 0, 0, 0));
       native.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, new Uint8Array(Uint32Array.of(RECEIVE_BUFFER_BYTES).buffer));
       check(`packet bind to interface ${interfaceIndex}`, native.bind(fd, linkAddress(interfaceIndex, ETHERTYPE_ALL)));
@@ -101,28 +105,63 @@ export class FrameListener {
   }
 }
 
+const LOAD_WORD = 0x20;
 const LOAD_HALF = 0x28;
 const LOAD_BYTE = 0x30;
+const JUMP = 0x05;
 const JUMP_EQUAL = 0x15;
 const RETURN = 0x06;
+const TAKE = 0x40000;
 
-/** Classic BPF: EtherType ARP, or IPv6 directly followed by ICMPv6 of type 136. */
-export function neighbourFilter(): Uint8Array {
+type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, operand: number];
+
+/** A filter has at most 4096 instructions (BPF_MAXINSNS): with more addresses every claim is let through. */
+const ADDRESSES_MAX = 1900;
+
+/**
+ * Classic BPF: ARP whose sender, or an ICMPv6 neighbour advertisement right behind the IPv6 header whose target, is one
+ * of the addresses. Of an IPv6 address the last four bytes are compared; the listener looks at the whole.
+ */
+export function claimFilter(addresses: readonly IpAddress[]): Uint8Array {
+  const words = (v4: boolean): Instruction[] =>
+    addresses
+      .filter((address) => isIpv4(address) === v4)
+      .flatMap((address) => takeIfEqual(Buffer.from(ipBytes(address)).readUInt32BE(v4 ? 0 : 12)));
+  const all = addresses.length > ADDRESSES_MAX ? [[RETURN, 0, 0, TAKE] as const] : undefined;
+  const drop: Instruction = [RETURN, 0, 0, 0];
+  const arp: Instruction[] = [[LOAD_WORD, 0, 0, 28], ...(all ?? words(true)), drop];
+  const advertisement: Instruction[] = [
+    [LOAD_BYTE, 0, 0, 20],
+    [JUMP_EQUAL, 1, 0, 58],
+    drop,
+    [LOAD_BYTE, 0, 0, 54],
+    [JUMP_EQUAL, 1, 0, 136],
+    drop,
+    [LOAD_WORD, 0, 0, 74],
+    ...(all ?? words(false)),
+    drop,
+  ];
   return assemble([
     [LOAD_HALF, 0, 0, 12],
-    [JUMP_EQUAL, 5, 0, 0x0806],
-    [JUMP_EQUAL, 0, 5, 0x86dd],
-    [LOAD_BYTE, 0, 0, 20],
-    [JUMP_EQUAL, 0, 3, 58],
-    [LOAD_BYTE, 0, 0, 54],
-    [JUMP_EQUAL, 0, 1, 136],
-    [RETURN, 0, 0, 0x40000],
-    [RETURN, 0, 0, 0],
+    [JUMP_EQUAL, 0, 1, 0x86dd],
+    // Conditional jumps reach 255 instructions only.
+    [JUMP, 0, 0, arp.length + 2],
+    [JUMP_EQUAL, 1, 0, 0x0806],
+    drop,
+    ...arp,
+    ...advertisement,
   ]);
 }
 
+function takeIfEqual(word: number): Instruction[] {
+  return [
+    [JUMP_EQUAL, 0, 1, word],
+    [RETURN, 0, 0, TAKE],
+  ];
+}
+
 /** `struct sock_filter`: code, jump if true, jump if false, operand. */
-function assemble(program: readonly (readonly [number, number, number, number])[]): Uint8Array {
+function assemble(program: readonly Instruction[]): Uint8Array {
   const out = new Uint8Array(8 * program.length);
   program.forEach(([code, jumpTrue, jumpFalse, operand], i) => {
     new Uint16Array(out.buffer, 8 * i, 1)[0] = code;

@@ -11,6 +11,7 @@ import {
   sayToVoters,
 } from "./state.ts";
 import { leaseHolder } from "./voter.ts";
+import type { Timing } from "../../cluster.ts";
 import type { LeaseEntry } from "../../wire/messages.ts";
 import type { NodeName } from "../../units/names.ts";
 import { after, earliest, type Instant, NEVER } from "../../units/time.ts";
@@ -61,15 +62,15 @@ export function tickPreparing(lease: Lease, context: LeaseContext): void {
     const silent = context.voters.filter((voter) => !state.promises.has(voter) && !state.refusals.has(voter));
     for (const voter of silent) ask(voter);
   }
-  if (context.now >= giveUpAt(state, context)) becomeIdle(lease, after(context.now, rankDelay(context)));
+  if (context.now >= giveUpAt(state, context.timing)) becomeIdle(lease, after(context.now, rankDelay(context)));
 }
 
-function giveUpAt(state: Preparing, context: LeaseContext): Instant {
-  return after(state.since, 2 * context.timing.window);
+function giveUpAt(state: Preparing, timing: Timing): Instant {
+  return after(state.since, 2 * timing.window);
 }
 
-export function preparingDeadline(state: Preparing, context: LeaseContext): Instant {
-  return earliest(giveUpAt(state, context), state.repeatAt, ...state.askAgain.values());
+export function preparingDeadline(state: Preparing, timing: Timing): Instant {
+  return earliest(giveUpAt(state, timing), state.repeatAt, ...state.askAgain.values());
 }
 
 /** A voter's promise; with a majority of them the node holds and asks for grants at once. */

@@ -13,6 +13,7 @@ import {
   sayToVoters,
 } from "./state.ts";
 import { nextRandom } from "../../random.ts";
+import type { Timing } from "../../cluster.ts";
 import type { LeaseEntry } from "../../wire/messages.ts";
 import type { NodeName } from "../../units/names.ts";
 import { after, earliest, type Instant, NEVER } from "../../units/time.ts";
@@ -85,8 +86,7 @@ export function tickHolding(lease: Lease, context: LeaseContext): void {
   }
 }
 
-export function holdingDeadline(state: Holding, context: LeaseContext): Instant {
-  const { timing } = context;
+export function holdingDeadline(state: Holding, timing: Timing): Instant {
   return earliest(
     state.committed || state.number === 0 ? NEVER : state.repeatAt,
     state.lapsed || state.first ? NEVER : state.openUntil,
