@@ -171,6 +171,35 @@ test(
   },
 );
 
+test("two hundred addresses of both families come and go in one call each", options, () => {
+  const { addresses, close } = room();
+  const many = Array.from({ length: 200 }, (_, i): VirtualAddress =>
+    i < 100
+      ? { ...V4, address: ip(`10.91.1.${i + 1}`), prefixLength: 32 }
+      : { ...V6, address: ip(`fd91::1:${i.toString(16)}`), prefixLength: 128 },
+  );
+  const listed = () => many.filter(present).length;
+  assert.deepEqual(addresses.apply(many, now()), []);
+  assert.equal(listed(), 200);
+  assert.deepEqual(addresses.apply([], now()), []);
+  assert.equal(listed(), 0);
+  close();
+});
+
+test("an interface that lost IPv6 has nothing to remove, and says so when asked to add", options, () => {
+  const { addresses, close } = room();
+  addresses.apply([V6], now());
+  // RFC 8200 section 5: no IPv6 below 1280; the kernel takes it off the interface.
+  node.run("ip", "link", "set", "one", "mtu", "1000");
+  assert.deepEqual(addresses.apply([], now()), []);
+  const failures = addresses.apply([V6], now());
+  assert.match(failures[0]?.detail ?? "", /^adding fd91::50\/64 on one: /);
+  addresses.apply([], now());
+  node.run("ip", "link", "set", "one", "mtu", "1500");
+  node.run("ip", "address", "add", "fd91::1/64", "dev", "one", "nodad");
+  close();
+});
+
 test("adapters tell carrier, rename, removal and addresses", options, async () => {
   const told: string[] = [];
   const say = (what: string) => (adapter: Adapter) =>

@@ -12,7 +12,9 @@ import { describe, RequestSocket } from "./netlink/socket.ts";
 import type { Adapters } from "./adapters.ts";
 import type { Native } from "./native.ts";
 
-const { EADDRNOTAVAIL, ENODEV } = constants.errno;
+const { EADDRNOTAVAIL, ENODEV, ENXIO } = constants.errno;
+/** The address is not there, the interface is gone, IPv6 was taken off the interface. */
+const ALREADY_GONE: ReadonlySet<number> = new Set([EADDRNOTAVAIL, ENODEV, ENXIO]);
 
 export interface VirtualAddress {
   readonly interface: string;
@@ -177,7 +179,7 @@ export class Addresses {
       changes.map(([each]) => each),
     )) {
       // What is to be removed and is not there is what was wanted.
-      if (change.kind === "delete" && (error.errno === EADDRNOTAVAIL || error.errno === ENODEV)) continue;
+      if (change.kind === "delete" && ALREADY_GONE.has(error.errno)) continue;
       const address = origin.get(change);
       if (address === undefined) continue;
       failures.push({

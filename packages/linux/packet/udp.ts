@@ -16,6 +16,8 @@ const SO_PRIORITY = 12;
 const SO_BINDTODEVICE = 25;
 const SOL_IP = 0;
 const IP_TOS = 1;
+const IP_MTU_DISCOVER = 10;
+const IP_PMTUDISC_DONT = 0;
 const SOL_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const IPV6_TCLASS = 67;
@@ -130,8 +132,11 @@ export class UdpSocket {
     const set = (level: number, name: number, value: number) =>
       this.#native.setsockopt(this.#fd, level, name, new Uint8Array(Uint32Array.of(value).buffer));
     set(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
-    if (this.#v4) set(SOL_IP, IP_TOS, CLASS_SELECTOR_6);
-    else {
+    if (this.#v4) {
+      set(SOL_IP, IP_TOS, CLASS_SELECTOR_6);
+      // A link with a smaller MTU on its way shall cut a heartbeat, not lose it.
+      set(SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+    } else {
       check("IPV6_V6ONLY", set(SOL_IPV6, IPV6_V6ONLY, 1));
       set(SOL_IPV6, IPV6_TCLASS, CLASS_SELECTOR_6);
     }
