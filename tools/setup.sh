@@ -182,6 +182,14 @@ build_addon() {
   [ -f "$addon" ] || die "packages/linux/native/build.sh made no $addon" "this is a fault of that script" "report it with the output of: sh packages/linux/native/build.sh"
 }
 
+# A warm compile cache makes every start of the daemon quick and small; without it only the first one is neither.
+warm_cache() {
+  stamp=build/compile-cache/warm
+  [ -f "$stamp" ] && [ -z "$(find packages package-lock.json -name '*.ts' -newer "$stamp" -print | head -n 1)" ] && return 0
+  "$node" packages/agent/warm.ts || return 0
+  : >"$stamp"
+}
+
 case ${1:-} in
   start | test) ;;
   *)
@@ -196,3 +204,4 @@ exec 9<package-lock.json
 install_debian_packages "$1"
 install_npm_packages
 build_addon
+warm_cache

@@ -1,12 +1,6 @@
 /** `holdfast keys new [FILE]`: a new secret for the cluster, beside the former ones with --add, for rotation without downtime. */
-import {
-  keyFileErrorText,
-  keyFileText,
-  newKeyFile,
-  newKeys,
-  readKeyFile,
-  writeKeyFile,
-} from "@holdfast/agent/seal/key-file.ts";
+import { keyFileText, newKeyFile, newKeys, readKeyFile, writeKeyFile } from "@holdfast/agent/seal/key-file.ts";
+import { keyFileErrorText } from "@holdfast/agent/seal/key-file-bytes.ts";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { CommandFailure, type Context } from "./command.ts";
 

@@ -1,16 +1,12 @@
 /** `holdfast run`: becomes the daemon. The engine replaces this process, so that nothing of the command stays in memory. */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { COMPILE_CACHE, ENGINE_ENTRY, ENGINE_FLAGS } from "@holdfast/agent/processes.ts";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { CommandFailure } from "./command.ts";
 
-/** A small heap: the engine makes little garbage, and short pauses matter more than throughput. */
-const V8_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=64"];
-const ENGINE = fileURLToPath(new URL("../agent/engine/main.ts", import.meta.url));
 /** Whether such a node exists is for the daemon to say; this catches what can be no name at all. */
 const NODE_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
-const COMPILE_CACHE = fileURLToPath(new URL("../../build/compile-cache", import.meta.url));
 
 export interface RunOptions {
   readonly config: string;
@@ -44,13 +40,32 @@ export function runPlan(options: RunOptions, env: Readonly<Record<string, string
   for (const directory of [dirname(options.socket), options.stateDir, options.runDir]) checkDirectory(directory);
   const node = options.node === undefined ? [] : ["--node", options.node];
   const places = ["--config", options.config, "--socket", options.socket, "--state-dir", options.stateDir];
-  const set = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return {
     file: process.execPath,
-    args: [process.execPath, ...V8_FLAGS, ENGINE, ...places, "--run-dir", options.runDir, ...node],
-    // Compiled once, every later start (control's too) is spared the TypeScript compiler: 17 MB a process.
-    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...Object.fromEntries(set) },
+    args: [process.execPath, ...ENGINE_FLAGS, ENGINE_ENTRY, ...places, "--run-dir", options.runDir, ...node],
+    env: daemonEnvironment(env),
   };
+}
+
+/** What of the caller's environment the daemon may see: nothing that changes what Node does or makes it load more. */
+const PASSED_ON = [
+  "PATH",
+  "LANG",
+  "TERM",
+  "NO_COLOR",
+  "NOTIFY_SOCKET",
+  "WATCHDOG_USEC",
+  "WATCHDOG_PID",
+  "JOURNAL_STREAM",
+];
+
+function daemonEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const passed: Record<string, string> = { NODE_COMPILE_CACHE: env["NODE_COMPILE_CACHE"] ?? COMPILE_CACHE };
+  for (const name of PASSED_ON) {
+    const value = env[name];
+    if (value !== undefined) passed[name] = value;
+  }
+  return passed;
 }
 
 function checkReadable(path: string): void {

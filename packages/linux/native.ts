@@ -65,6 +65,8 @@ export interface Native {
   lock(fd: number): number;
   /** setns(2) of the calling (main) thread; `type` 0x40000000 CLONE_NEWNET. */
   setns(fd: number, type: number): number;
+  /** madvise(2) of this process's own memory, by address. */
+  adviseMemory(start: number, length: number, advice: number): number;
   /** unix(7) datagram to a path or (leading NUL or "@") abstract name: sd_notify(3). */
   notify(path: string, message: string): number;
   /**

@@ -114,6 +114,7 @@ async function start(hello: Extract<ToControl, { kind: "hello" }>, channel: Engi
   await listen(server, hello.socket);
   // With NODE_COMPILE_CACHE set, the next start needs no TypeScript compiler (17 MB); it cannot be written later on.
   flushCompileCache();
+  await releasePages();
   // No connection is accepted before this turn of the loop ends, and by then we are nobody.
   if (hello.user) {
     handOver(hello.stateDirectory, hello.socket, hello.user);
@@ -135,6 +136,16 @@ async function scheduleNormally(): Promise<void> {
     process.stderr.write(
       `control: stays in the engine's scheduling class: ${error instanceof Error ? error.message : String(error)}\n`,
     );
+  }
+}
+
+/** What only the start needed of Node's binary: while /proc/self can still be read, and after everything is loaded. */
+async function releasePages(): Promise<void> {
+  try {
+    const { releaseStartPages } = await import("@holdfast/linux/memory.ts");
+    releaseStartPages();
+  } catch {
+    // Without the addon control is as large as its start.
   }
 }
 
@@ -165,4 +176,6 @@ function abandon(channel: EngineChannel, error: unknown): void {
   setTimeout(() => process.exit(1), 50);
 }
 
-main();
+// `--warm`: only fill the compile cache, for set-up.
+if (process.argv.includes("--warm")) flushCompileCache();
+else main();

@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import type { ToControl, ToEngine } from "../channel.ts";
+import { CONTROL_ENTRY, CONTROL_FLAGS } from "../processes.ts";
 
-const ENTRY = new URL("../control/main.ts", import.meta.url).pathname;
 /** Lines to control that may wait in memory; a control that does not read loses the rest. */
 const BACKLOG_BYTES = 1024 * 1024;
 const LINE_BYTES_MAX = 256 * 1024;
@@ -61,7 +61,7 @@ export class ControlChild {
   }
 
   #start(): void {
-    const child = spawn(process.execPath, [...process.execArgv, ENTRY], {
+    const child = spawn(process.execPath, [...CONTROL_FLAGS, CONTROL_ENTRY], {
       stdio: ["ignore", "inherit", "inherit", "pipe"],
     });
     this.#process = child;

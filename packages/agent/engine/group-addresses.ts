@@ -1,5 +1,6 @@
 /** The addresses of the groups this node holds: on their interfaces, kept there, announced to the neighbours. */
 import { constants } from "node:os";
+import { logLine } from "./log.ts";
 import type { Cluster, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
 import { interfaceFor } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
@@ -15,6 +16,7 @@ import { type AddressFailure, Addresses, type VirtualAddress } from "@holdfast/l
 import { errnoName, native } from "@holdfast/linux/load.ts";
 import type { FoundAddress } from "@holdfast/linux/netlink/addresses.ts";
 import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
+import { setSysctl } from "@holdfast/linux/sysctl.ts";
 import { type Announcement, createNeighbours, type Neighbours } from "@holdfast/steering/neighbours/neighbours.ts";
 
 export class GroupAddresses {
@@ -34,6 +36,7 @@ export class GroupAddresses {
     const owned = cluster.groups.filter((group) => self.role === "member" && group.prefer.includes(self.name));
     this.#places = new Map(owned.map((group) => [group.name, placesOf(group, self)]));
     for (const [group, places] of this.#places) for (const { address } of places) this.#groupOf.set(address, group);
+    keepSecondaries([...this.#places.values()].flat());
     this.#addresses = new Addresses(native, adapters, {
       restored: (place) => this.#tell(place, (group) => ({ ...restored(place), group })),
       failed: ({ address, detail }) => this.#tell(address, (group) => ({ kind: "addressesFailed", group, detail })),
@@ -112,7 +115,9 @@ export class GroupAddresses {
     const adapter = this.#adapters.byName(name);
     if (adapter === undefined || this.#listening.get(name)?.index === adapter.index) return;
     this.#listening.get(name)?.listener.close();
-    const listener = new FrameListener(native, adapter.index, [...this.#groupOf.keys()], { frame: (frame) => this.#heard(name, frame) });
+    const listener = new FrameListener(native, adapter.index, [...this.#groupOf.keys()], {
+      frame: (frame) => this.#heard(name, frame),
+    });
     this.#listening.set(name, { index: adapter.index, listener });
   }
 
@@ -132,6 +137,17 @@ interface Place extends VirtualAddress {
 
 function restored(place: VirtualAddress): { kind: "addressRestored"; address: IpAddress; interface: InterfaceName } {
   return { kind: "addressRestored", address: place.address, interface: place.interface as InterfaceName };
+}
+
+/**
+ * When the node's own address is removed and added again, a virtual address of the same subnet is the primary one, and
+ * withdrawing it would take the node's own along (ip-sysctl: promote_secondaries). systemd sets this everywhere too.
+ */
+function keepSecondaries(places: readonly Place[]): void {
+  for (const name of new Set(places.map((place) => place.interface))) {
+    const set = setSysctl(`net/ipv4/conf/${name}/promote_secondaries`, "1");
+    if (!set.ok) logLine("warning", `${set.error}; withdrawing an address may remove others of its subnet`);
+  }
 }
 
 function placesOf(group: GroupConfig, self: NodeConfig): readonly Place[] {

@@ -1,4 +1,5 @@
 /** Heartbeats on the wire: sealed datagrams over the UDP links, out to every peer and in from anybody. */
+import { Copies } from "./copies.ts";
 import { Rejections } from "./rejections.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, LinkConfig, NodeConfig } from "@holdfast/core/cluster.ts";
@@ -28,6 +29,7 @@ export class Links {
   readonly #sealer: Sealer;
   readonly #adapters: Adapters;
   readonly #input: (input: Input) => void;
+  readonly #copies = new Copies();
   #encoded: { readonly heartbeat: Heartbeat; readonly bytes: Uint8Array } | undefined;
 
   constructor(cluster: Cluster, self: NodeConfig, sealer: Sealer, adapters: Adapters, input: (input: Input) => void) {
@@ -87,10 +89,11 @@ export class Links {
   #received(link: LinkName, bytes: Uint8Array, source: string): void {
     const opened = this.#sealer.open(bytes);
     if (!opened.ok) return this.rejections.count(link, opened.error.reason, source);
-    const parsed = parseHeartbeat(opened.value.payload);
+    const parsed = parseHeartbeat(opened.value.payload, this.#copies.has);
     if (!parsed.ok) return this.rejections.count(link, "parse", source);
     // The seal's boot is the sender's proof; a message may not speak for another.
     if (parsed.value.boot !== opened.value.boot) return this.rejections.count(link, "sender", source);
+    this.#copies.add(parsed.value.boot, parsed.value.message);
     this.#input({ kind: "heartbeat", link, heartbeat: parsed.value });
   }
 }

@@ -14,6 +14,7 @@ import { prepare } from "./prepare.ts";
 import type { BootId } from "@holdfast/core/units/names.ts";
 import { type AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
 import { native } from "@holdfast/linux/load.ts";
+import { releaseStartPages } from "@holdfast/linux/memory.ts";
 import { scheduleAll } from "@holdfast/linux/scheduling.ts";
 
 const EXIT_FAILED = 1;
@@ -47,6 +48,7 @@ function main(args: EngineArguments): void {
   process.on("SIGHUP", () =>
     logLine("warning", "this version reads its configuration at the start only; restart to apply a change"),
   );
+  releaseStartPages();
   daemon.run();
 }
 
@@ -56,7 +58,9 @@ function makeDirectories(args: EngineArguments): void {
 }
 
 try {
-  main(engineArguments(process.argv.slice(2)));
+  // `--warm`: only fill the compile cache, for set-up.
+  if (process.argv.includes("--warm")) flushCompileCache();
+  else main(engineArguments(process.argv.slice(2)));
 } catch (error) {
   process.stderr.write(`holdfast: error: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(EXIT_FAILED);

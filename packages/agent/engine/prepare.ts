@@ -7,7 +7,8 @@ import { checkAddressesAgainstInterfaces } from "../config/check-interfaces.ts";
 import { chooseNode } from "../config/choose-node.ts";
 import { loadCluster } from "../config/compiled.ts";
 import { formatErrors } from "../config/config-error.ts";
-import { keyFileErrorText, readKeyFile } from "../seal/key-file.ts";
+import { loadKeys } from "../seal/compiled-keys.ts";
+import { keyFileErrorText } from "../seal/key-file-bytes.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
@@ -25,8 +26,9 @@ export interface Prepared {
 
 /** The error is the whole text for the operator. */
 export function prepare(args: EngineArguments, adapters: Adapters): Result<Prepared, string> {
+  const cacheDirectory = join(args.runDirectory, "config");
   const loaded = loadCluster(args.config, {
-    cacheDirectory: join(args.runDirectory, "config"),
+    cacheDirectory,
     jiffy: jiffy_ms(native),
   });
   const colour = process.stderr.isTTY && !process.env["NO_COLOR"];
@@ -37,7 +39,7 @@ export function prepare(args: EngineArguments, adapters: Adapters): Result<Prepa
   const present = adapters.all().map(({ name, addresses }) => ({ name, addresses }));
   const errors = checkAddressesAgainstInterfaces(loaded.value, chosen.value.name, present);
   if (errors.length > 0) return failure(formatErrors(errors, { colour }));
-  const keys = readKeyFile(cluster.keys);
+  const keys = loadKeys(cluster.keys, cacheDirectory);
   if (!keys.ok) return failure(`${keyFileErrorText(keys.error)}\n`);
   return success({ cluster, self: chosen.value, keys: keys.value, drained: readDrained(args.stateDirectory) });
 }

@@ -15,15 +15,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import {
-  keyFileErrorText,
-  keyFileText,
-  newKeyFile,
-  newKeys,
-  parseKeyFile,
-  readKeyFile,
-  writeKeyFile,
-} from "./key-file.ts";
+import { keyFileText, newKeyFile, newKeys, parseKeyFile, readKeyFile, writeKeyFile } from "./key-file.ts";
+import { keyFileErrorText } from "./key-file-bytes.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "holdfast-keys-"));
 after(() => rmSync(directory, { recursive: true, force: true }));

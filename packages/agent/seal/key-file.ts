@@ -1,74 +1,22 @@
 /** The key file: reads, checks and writes /etc/holdfast/keys, which every node of a cluster has the same. */
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { failure, success } from "@holdfast/core/units/result.ts";
+import { type KeyFileError, readKeyFileBytes } from "./key-file-bytes.ts";
 import { keyId, SECRET_BYTES } from "./keys.ts";
 import type { ParsedNode } from "yaml";
 import type { Key, Keys } from "./keys.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
 
-/** What is wrong with a key file, and where; never holds any part of a secret. */
-export interface KeyFileError {
-  readonly path: string;
-  /** From 1; 0 when the trouble is with the file as a whole. */
-  readonly line: number;
-  readonly column: number;
-  readonly message: string;
-}
-
-/** "path:line:column: message", or "path: message" for the file as a whole. */
-export function keyFileErrorText(error: KeyFileError): string {
-  const where = error.line === 0 ? error.path : `${error.path}:${error.line}:${error.column}`;
-  return `${where}: ${error.message}`;
-}
-
-const MAXIMUM_FILE_BYTES = 65_536;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/;
 const PREFIX = "base64:";
-const OPEN_TO_OTHERS = 0o027;
 
-/**
- * Reads the file, refusing one that others could read or that a group could change. The mode is that of the very file read.
- */
+/** Reads and parses the file, refusing one that others could read or that a group could change. */
 export function readKeyFile(path: string): Result<Keys, KeyFileError> {
-  const wrong = (message: string): Result<never, KeyFileError> => failure({ path, line: 0, column: 0, message });
-  let descriptor: number;
-  try {
-    // Non-blocking, so that a pipe left in this place cannot hold up the start.
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    return wrong(`cannot read the key file: ${systemReason(error)}; make one with: holdfast keys new`);
-  }
-  try {
-    const status = fstatSync(descriptor);
-    if (!status.isFile()) return wrong("is not a regular file");
-    if ((status.mode & OPEN_TO_OTHERS) !== 0) {
-      const mode = (status.mode & 0o7777).toString(8).padStart(4, "0");
-      return wrong(
-        `mode ${mode} lets others read or change the keys; run: chmod ${(status.mode & 0o750).toString(8).padStart(4, "0")} ${path}`,
-      );
-    }
-    if (status.size > MAXIMUM_FILE_BYTES)
-      return wrong(`has ${status.size} bytes; a key file has at most ${MAXIMUM_FILE_BYTES}`);
-    return parseKeyFile(readFileSync(descriptor, "utf8"), path);
-  } catch (error) {
-    return wrong(`cannot read the key file: ${systemReason(error)}`);
-  } finally {
-    closeSync(descriptor);
-  }
+  const bytes = readKeyFileBytes(path);
+  return bytes.ok ? parseKeyFile(Buffer.from(bytes.value).toString("utf8"), path) : bytes;
 }
 
 /** The keys in the text, or the first thing wrong with it. `path` is for the error only. */
@@ -223,8 +171,4 @@ function syncDirectory(path: string): void {
   } finally {
     closeSync(descriptor);
   }
-}
-
-function systemReason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -110,13 +110,20 @@ function writeList<List extends ListName>(out: ByteWriter, list: List, entries: 
   out.end(mark);
 }
 
-/** The message, or what is wrong with its bytes. */
-export function parseHeartbeat(bytes: Uint8Array): Result<Heartbeat, ParseError> {
+/**
+ * The message, or what is wrong with its bytes. Of a message that `isCopy` knows already, having come over another link,
+ * only head and echo are read: they are all that counts then.
+ */
+export function parseHeartbeat(
+  bytes: Uint8Array,
+  isCopy?: (boot: BootId, message: number) => boolean,
+): Result<Heartbeat, ParseError> {
   if (bytes.length > MAXIMUM_HEARTBEAT_BYTES)
     return failure({ kind: "long", at: MAXIMUM_HEARTBEAT_BYTES, what: "heartbeat" });
   const from = new ByteReader(bytes);
   const head = readHead(from);
-  const lists = readSections(from);
+  const copy = from.error === undefined && isCopy?.(head.boot, head.message) === true;
+  const lists = readSections(from, copy);
   return from.error === undefined ? success({ ...head, ...lists }) : failure(from.error);
 }
 
@@ -150,13 +157,13 @@ function readHead(from: ByteReader): Omit<Heartbeat, keyof Lists> {
   };
 }
 
-function readSections(from: ByteReader): Lists {
+function readSections(from: ByteReader, copy: boolean): Lists {
   const lists: Lists = { echo: undefined, heard: [], groups: [], lease: [], events: [], requests: [], outcomes: [] };
   let seen = 0;
   while (from.more) {
     const type = from.u8("section.type");
     const part = from.part(from.u16("section.length"), "section");
-    if (type === 0 || type > LAST_SECTION) continue;
+    if (type === 0 || type > LAST_SECTION || (copy && type !== SECTION.echo)) continue;
     if ((seen & (1 << type)) !== 0) from.fail("duplicate", "section.type");
     seen |= 1 << type;
     readSection(lists, type, part);

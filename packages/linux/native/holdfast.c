@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
@@ -431,6 +432,17 @@ static napi_value enter_namespace(napi_env env, napi_callback_info info) {
   return outcome(env, setns(fd, type));
 }
 
+/* Addresses are below 2^48 on every machine with 64 bits: a double holds them exactly. */
+static napi_value advise_memory(napi_env env, napi_callback_info info) {
+  struct call call = begin(env, info);
+  double start, length;
+  int advice;
+  if (!double_argument(&call, 0, &start) || !double_argument(&call, 1, &length) || !int_argument(&call, 2, &advice) ||
+      start < 0 || length < 0 || start > 0x1p53 || length > 0x1p53)
+    return invalid(env);
+  return outcome(env, madvise((void *)(uintptr_t)start, (size_t)length, advice));
+}
+
 static napi_value notify(napi_env env, napi_callback_info info) {
   struct call call = begin(env, info);
   struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -639,6 +651,7 @@ static const struct {
     {"schedule", schedule},
     {"lock", lock},
     {"setns", enter_namespace},
+    {"adviseMemory", advise_memory},
     {"notify", notify},
     {"poll", poll_start},
     {"pollStop", poll_stop},

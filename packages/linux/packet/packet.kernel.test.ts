@@ -39,6 +39,9 @@ function closing<Closable extends { close(): void }>(each: Closable): Closable {
   return each;
 }
 
+/** What the planted frames claim: their payload is zero where nothing else is said. */
+const CLAIMED = ["0.0.0.0" as IpAddress, "::" as IpAddress];
+
 function ip(text: string): IpAddress {
   const address = parseIp(text);
   assert.ok(address !== undefined);
@@ -163,13 +166,15 @@ test(
       ["IPv4", false, frame(6, 0x0800, { 20: 58, 54: 136 })],
       ["another EtherType", false, frame(7, 0x88cc)],
       ["cut IPv6", false, frame(8, IPV6, { 20: 58, 54: 136 }).subarray(0, 40)],
+      ["ARP of another sender", false, frame(10, 0x0806, { 31: 1 })],
+      ["neighbour advertisement for another target", false, frame(11, IPV6, { 20: 58, 54: 136, 77: 1 })],
       ["ARP at the end", true, frame(9, 0x0806)],
     ];
     const heard: number[] = [];
     const index = there.inside(() => native.interfaceIndex("one"));
     there.inside(() =>
       closing(
-        new FrameListener(native, index, {
+        new FrameListener(native, index, CLAIMED, {
           // The kernels' own neighbour discovery is heard too; planted senders begin with 02:00:00:00:00.
           frame: (each) =>
             void (each[6] === 2 && each.subarray(7, 11).every((byte) => byte === 0) && heard.push(each[11] ?? 0)),
@@ -200,7 +205,10 @@ test(
     const index = there.inside(() => native.interfaceIndex("two"));
     there.inside(() =>
       closing(
-        new FrameListener(native, index, { frame: () => void heard++, trouble: (status) => void trouble.push(status) }),
+        new FrameListener(native, index, CLAIMED, {
+          frame: () => void heard++,
+          trouble: (status) => void trouble.push(status),
+        }),
       ),
     );
     const sender = here.inside(() => closing(new FrameSender(native)));

@@ -1,0 +1,44 @@
+/**
+ * The keys for a process that must stay small: the parser runs in a child. Its result is kept beside the compiled
+ * configuration, in a directory of ours alone and as closed as the key file itself. Must not import yaml.
+ */
+import { fileURLToPath } from "node:url";
+import { failure, type Result, success } from "@holdfast/core/units/result.ts";
+import { compiled } from "../compiled/compiled.ts";
+import { type KeyFileError, readKeyFileBytes } from "./key-file-bytes.ts";
+import type { Key, Keys } from "./keys.ts";
+
+export const KEYS_FORMAT = 1;
+
+/** Secrets in base64, for JSON. */
+export interface CompiledKeys {
+  readonly active: string;
+  readonly accepted: readonly { readonly name: string; readonly secret: string }[];
+}
+
+const COMPILER = fileURLToPath(import.meta.resolve("./compile-keys-main.ts"));
+
+/** The keys at `path`, which is read and whose mode is checked each time. */
+export function loadKeys(path: string, cacheDirectory: string | undefined): Result<Keys, KeyFileError> {
+  const bytes = readKeyFileBytes(path);
+  if (!bytes.ok) return bytes;
+  const result = compiled<CompiledKeys, KeyFileError>({
+    kind: "keys",
+    program: COMPILER,
+    args: [path],
+    bytes: bytes.value,
+    variant: String(KEYS_FORMAT),
+    format: KEYS_FORMAT,
+    cacheDirectory,
+  });
+  if (result?.ok === false) return result;
+  const keys = result === undefined ? undefined : asKeys(result.value);
+  if (keys !== undefined) return success(keys);
+  return failure({ path, line: 0, column: 0, message: "the key file's parser failed without a word" });
+}
+
+function asKeys(value: CompiledKeys): Keys | undefined {
+  const accepted = value.accepted.map(({ name, secret }): Key => ({ name, secret: Buffer.from(secret, "base64") }));
+  const active = accepted.find((key) => key.name === value.active);
+  return active === undefined ? undefined : { active, accepted };
+}
