@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Cluster, Failback } from "./cluster.ts";
+import { type NodeState, viewOf } from "./node.ts";
 import { VirtualCluster } from "./node/virtual-cluster.ts";
 import type { GroupName, InterfaceName, LinkName, NodeName } from "./units/names.ts";
 import type { IpAddress } from "./units/ip.ts";
-import { milliseconds } from "./units/time.ts";
+import { instant, milliseconds } from "./units/time.ts";
 
 const web = "web" as GroupName;
 
@@ -131,6 +132,19 @@ test("the owner announces again when a peer is heard again (issue: a healed netw
   world.start("n3");
   world.run(1000);
   assert.ok(world.node("n1").announced.length > before);
+});
+
+test("a restarted daemon counts nothing as lost that came", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    world.kill("n2");
+    world.run(40 + world.random() * 100);
+    world.start("n2");
+    world.run(1000);
+    const view = viewOf(world.node("n2").daemon?.state as NodeState, instant(world.now));
+    for (const peer of view.nodes)
+      for (const { link, loss_permille } of peer.heard) assert.equal(loss_permille, 0, `${peer.name} ${link}`);
+  }
 });
 
 test("a minority never owns: two of three dead, the third lets go and does not take", () => {

@@ -45,6 +45,11 @@ export function heard(hearing: Hearing, message: number, regular: boolean, inter
     }
     hearing.lastRegular = now;
   }
+  countMessage(hearing, message);
+}
+
+/** It came; what it says of the peer is another matter. */
+export function countMessage(hearing: Hearing, message: number): void {
   if (hearing.highest === 0) {
     hearing.highest = message;
     hearing.covered = 1;

@@ -5,7 +5,7 @@ import { hearOutcomes, hearRequests } from "./requests.ts";
 import { sendExtra } from "./sending.ts";
 import type { Group, NodeState } from "./state.ts";
 import { takeLeaseEntry, unknownHolding } from "./voting.ts";
-import { advance, type Hearing, heard } from "../membership/hearing.ts";
+import { advance, countMessage, type Hearing, heard } from "../membership/hearing.ts";
 import { adoptBoot, firstCopy, type Peer, whenSent } from "../membership/peer.ts";
 import type { GroupReport, Heartbeat } from "../wire/messages.ts";
 import type { LinkName } from "../units/names.ts";
@@ -18,7 +18,11 @@ export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, 
   const peer = state.peers.get(heartbeat.node);
   const hearing = peer?.links.get(link);
   if (peer === undefined || hearing === undefined) return stranger(state, link, heartbeat, now);
-  if (heartbeat.toBoot !== state.boot) return introduce(state, peer, heartbeat, now);
+  if (heartbeat.toBoot !== state.boot) {
+    // Sent to the daemon before us; lost it is not.
+    if (heartbeat.boot === peer.boot) countMessage(hearing, heartbeat.message);
+    return introduce(state, peer, heartbeat, now);
+  }
   if (heartbeat.boot !== peer.boot) {
     adoptBoot(peer, heartbeat.boot, heartbeat.kernel);
     compareConfiguration(state, peer, heartbeat, now);
