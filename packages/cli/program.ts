@@ -128,7 +128,8 @@ function addDaemon(root: Command, wrap: Wrap): void {
     .action(
       wrap(async (context, [file]) => {
         const { checkConfig } = await import("./check-config.ts");
-        return checkConfig(file as string, { json: context.json });
+        const { runningJiffy } = await import("@holdfast/agent/config/running-kernel.ts");
+        return checkConfig(file as string, { json: context.json, jiffy: await runningJiffy() });
       }),
     );
   const keys = command(root, "keys", "the cluster's secrets");
