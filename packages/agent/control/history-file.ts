@@ -23,63 +23,34 @@ export function historyFile(
   report: (trouble: string | undefined) => void,
   retry_ms = RETRY_MS,
 ): HistoryFile {
-  const current = join(directory, "history.ndjson");
-  const older = join(directory, "history.1.ndjson");
-  let fd: number | undefined;
-  let size = 0;
+  const file = new RotatedFile(join(directory, "history.ndjson"), join(directory, "history.1.ndjson"));
   let unwritten: string[] = [];
   let trouble: string | undefined;
   let retry: NodeJS.Timeout | undefined;
 
-  const open = (): number => {
-    fd = openSync(current, "a+", 0o640);
-    size = fstatSync(fd).size;
-    if (size > 0 && lastByte(fd, size) !== 10) size += writeSync(fd, "\n");
-    return fd;
-  };
-  const close = (): void => {
-    if (fd !== undefined) closeSync(fd);
-    fd = undefined;
-  };
-  const write = (line: string): void => {
-    const bytes = Buffer.from(line);
-    let open_fd = fd ?? open();
-    if (size > 0 && size + bytes.length > FILE_BYTES_MAX) {
-      close();
-      renameSync(current, older);
-      open_fd = open();
-    }
-    const written = writeSync(open_fd, bytes);
-    if (written < bytes.length) {
-      // Half a line would join the next one.
-      ftruncateSync(open_fd, size);
-      throw new Error("ENOSPC: no space left on device");
-    }
-    size += written;
-  };
   const flush = (): void => {
     retry = undefined;
     try {
       while (unwritten[0] !== undefined) {
-        write(unwritten[0]);
+        file.write(unwritten[0]);
         unwritten.shift();
       }
       if (trouble === undefined) return;
       trouble = undefined;
       report(undefined);
     } catch (error) {
-      close();
+      file.close();
       retry = setTimeout(flush, retry_ms);
       retry.unref();
       const first = trouble === undefined;
-      trouble = `${current}: ${error instanceof Error ? error.message : String(error)}`;
+      trouble = `${file.path}: ${error instanceof Error ? error.message : String(error)}`;
       if (first) report(trouble);
     }
   };
 
   return {
     read(max) {
-      const lines = [...linesOf(older), ...linesOf(current)].slice(-max);
+      const lines = [...linesOf(file.older), ...linesOf(file.path)].slice(-max);
       return lines.flatMap((line) => parseEvent(line) ?? []);
     },
     append(event) {
@@ -89,6 +60,49 @@ export function historyFile(
     },
     trouble: () => trouble,
   };
+}
+
+/** Lines appended to a file; when it is full it becomes the older one, whose lines are lost. Methods throw the system's error. */
+class RotatedFile {
+  readonly path: string;
+  readonly older: string;
+  #descriptor: number | undefined;
+  #size = 0;
+
+  constructor(path: string, older: string) {
+    this.path = path;
+    this.older = older;
+  }
+
+  write(line: string): void {
+    const bytes = Buffer.from(line);
+    let descriptor = this.#descriptor ?? this.#open();
+    if (this.#size > 0 && this.#size + bytes.length > FILE_BYTES_MAX) {
+      this.close();
+      renameSync(this.path, this.older);
+      descriptor = this.#open();
+    }
+    const written = writeSync(descriptor, bytes);
+    if (written < bytes.length) {
+      // Half a line would join the next one.
+      ftruncateSync(descriptor, this.#size);
+      throw new Error("ENOSPC: no space left on device");
+    }
+    this.#size += written;
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  #open(): number {
+    const descriptor = openSync(this.path, "a+", 0o640);
+    this.#descriptor = descriptor;
+    this.#size = fstatSync(descriptor).size;
+    if (this.#size > 0 && lastByte(descriptor, this.#size) !== 10) this.#size += writeSync(descriptor, "\n");
+    return descriptor;
+  }
 }
 
 function lastByte(fd: number, size: number): number {
