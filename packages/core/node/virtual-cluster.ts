@@ -11,6 +11,7 @@ import { ballotText } from "../ownership/lease/ballot.ts";
 import { nextRandom, type RandomState, seededRandom } from "../random.ts";
 import type { OperatorAction } from "../wire/messages.ts";
 import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "../units/names.ts";
+import type { Plant } from "./plant.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { instant, type Instant } from "../units/time.ts";
 
@@ -57,18 +58,6 @@ export interface NetworkFaults {
   /** Share of messages that are delayed by up to `slow_ms`. */
   slow: number;
   slow_ms: number;
-}
-
-/** A planted fault: what it replaces of a correct node or kernel. */
-export interface Plant {
-  /** Around each step of the core. */
-  readonly around?: (node: VirtualNode, input: Input, take: (input: Input) => readonly Effect[]) => readonly Effect[];
-  /** The key of a number in the fence; undefined: a commit needs no arm. */
-  readonly armedKey?: (group: GroupName, number: number) => string | undefined;
-  /** The daemon that lost its record votes at once. */
-  readonly neverAbstains?: boolean;
-  /** One reading of the clock for all that waits in the sockets (V1). */
-  readonly clockBeforeReceive?: boolean;
 }
 
 /** E of ownership.md section 8. */
@@ -266,7 +255,8 @@ export class VirtualCluster extends VirtualTime {
     for (;;) {
       if (node.daemon !== daemon) return;
       if (node.frozen) return this.at(1, () => this.#continue(node, daemon, effects, woken));
-      if (this.random() < this.freeze.probability) {
+      const likely = effects[0] !== undefined && effects[0].kind === this.plant.freezesBefore;
+      if (this.random() < (likely ? 0.3 : this.freeze.probability)) {
         const length = this.random() * this.freeze.longest_ms;
         this.counts.freezes += 1;
         return this.at(length, () => this.#continue(node, daemon, effects, woken));
@@ -377,7 +367,7 @@ export class VirtualCluster extends VirtualTime {
       }
     }
     const { jiffy, keep } = this.cluster.timing;
-    const ticks = this.#jiffies(node) + Math.floor(keep / jiffy);
+    const ticks = this.#jiffies(node) + Math.floor((keep + (this.plant.keepMore_ms ?? 0)) / jiffy);
     const late = nextRandom(this.#clocks) * LATE_TICK_MS;
     node.fence.alive.set(group, (ticks * jiffy - node.offset) / node.rate + late);
   }

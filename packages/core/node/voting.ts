@@ -75,8 +75,9 @@ function toVoter(
   }
   const before = group.record;
   const vote = voteOn(state, group, entry, now);
-  if (vote.record !== before) {
+  if (vote.record !== before || group.recordUnsaved) {
     group.record = vote.record;
+    group.recordUnsaved = false;
     state.effects.push({ kind: "saveVotes", group: group.config.name, record: vote.record });
   }
   if (vote.answer !== undefined) state.outbox.push({ to: from, entry: vote.answer });
@@ -178,7 +179,14 @@ export function answerOffer(state: NodeState, group: Group, now: Instant): void 
 export function expireOffer(state: NodeState, group: Group, now: Instant): void {
   if (group.offer === undefined || now < group.offer.until) return;
   group.offer = undefined;
-  if (group.lease.state.role === "idle") wantAddresses(state, group, false);
+  if (group.lease.state.role !== "holding") wantAddresses(state, group, false);
+}
+
+/** The daemon before left addresses behind an open fence, and this one did not come to hold the group: they go. */
+export function expireInherited(state: NodeState, group: Group, now: Instant): void {
+  if (group.inheritedUntil === undefined || now < group.inheritedUntil) return;
+  group.inheritedUntil = undefined;
+  if (group.lease.state.role !== "holding" && group.offer === undefined) wantAddresses(state, group, false);
 }
 
 /**
