@@ -49,7 +49,7 @@ class Scripted {
   now: Instant = instant(10_000);
   readonly log: string[] = [];
   readonly failing = new Set<string>();
-  /** Run once, inside the next `placeAddresses` or `send`. */
+  /** Run once, inside the next adapter that is called. */
   meanwhile: (() => void) | undefined;
   wakeAt: Instant = instant(0);
   readonly engine: Engine;
@@ -73,6 +73,7 @@ class Scripted {
     );
     const outcome = (what: string) => {
       this.log.push(what);
+      this.#interrupt();
       return this.failing.has(what.split(" ")[0] ?? "") ? failure("scripted") : success(undefined);
     };
     const nothing = (): void => {};
@@ -86,10 +87,7 @@ class Scripted {
       commit: (group) => outcome(`commit ${group}`),
       close: (group) => outcome(`close ${group}`),
       saveVotes: ({ group }) => outcome(`saveVotes ${group}`),
-      placeAddresses: (group, wanted) => {
-        this.#interrupt();
-        return outcome(`placeAddresses ${group} ${wanted}`);
-      },
+      placeAddresses: (group, wanted) => outcome(`placeAddresses ${group} ${wanted}`),
       announce: (group) => this.log.push(`announce ${group}`),
       stopAnnouncing: nothing,
       record: ({ event }) => this.log.push(`record ${event.code}`),
@@ -217,7 +215,7 @@ test("results come before other inputs: what arrives while effects are performed
   const node = new Scripted();
   node.stand();
   node.failing.add("arm");
-  // The addresses of web are placed, and while they are a link breaks; the arms of the same turn fail.
+  // While the first of the turn's requests is armed, and is not, a link breaks.
   node.meanwhile = () => node.engine.input({ kind: "linkChanged", link: lan, up: false, detail: "cable" });
   node.agree("n2");
   assert.equal(node.meanwhile, undefined, "nothing interrupted");

@@ -39,7 +39,7 @@ export interface Group {
   cause: string;
   /** Marks for the flight recorder of the take-over under way. */
   marks: { lastHeardOfOwner: Instant | undefined; stoodAt: Instant | undefined; electedAt: Instant | undefined };
-  /** When the cluster last moved it by its own choice. */
+  /** When a planned move last brought it here or took it from here; failback waits `settle` from then. */
   settledAt: Instant;
   conflictAt: Instant | undefined;
 }

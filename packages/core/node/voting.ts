@@ -87,6 +87,8 @@ function toVoter(
       group.cause = `${from} handed it over`;
       group.marks = { lastHeardOfOwner: undefined, stoodAt: now, electedAt: now };
       group.offer = undefined;
+      // A planned move is not undone by failback before `settle`, which the new owner has to know.
+      group.settledAt = now;
     }
   }
 }
