@@ -4,7 +4,7 @@ import { VirtualCluster } from "./virtual-cluster.ts";
 import type { Cluster } from "../cluster.ts";
 import type { GroupName, InterfaceName, LinkName, NodeName } from "../units/names.ts";
 import type { IpAddress } from "../units/ip.ts";
-import { type Milliseconds, milliseconds } from "../units/time.ts";
+import { milliseconds } from "../units/time.ts";
 
 type Times = readonly [heartbeat: number, dead: number, window: number, keep: number];
 
@@ -21,13 +21,18 @@ const SERVICE = "eth0" as InterfaceName;
 
 export function hostileCluster(nodes: number, groups: readonly string[], times: Times): Cluster {
   const names = Array.from({ length: nodes }, (_, i) => `n${i + 1}` as NodeName);
-  const [heartbeat, dead, window, keep] = times.map(milliseconds) as Milliseconds[];
-  if (heartbeat === undefined || dead === undefined || window === undefined || keep === undefined) throw new Error();
+  const [heartbeat, dead, window, keep] = times;
   return {
     name: "test",
     generation: 1,
     digest: "0000abcd",
-    timing: { heartbeat, dead, window, keep, jiffy: milliseconds(4) },
+    timing: {
+      heartbeat: milliseconds(heartbeat),
+      dead: milliseconds(dead),
+      window: milliseconds(window),
+      keep: milliseconds(keep),
+      jiffy: milliseconds(4),
+    },
     links: [
       { name: "lan" as LinkName, port: 7400 },
       { name: "priv" as LinkName, port: 7400 },
