@@ -13,7 +13,7 @@ import { receive } from "./node/receiving.ts";
 import { expireRequests, settleDrain, takeRequest } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
-import { answerOffer, expireOffer, takeLeaseEntry } from "./node/voting.ts";
+import { answerOffer, expireInherited, expireOffer, takeLeaseEntry } from "./node/voting.ts";
 import type { Effect, Input } from "./effects.ts";
 import { excusePeer, isAlive, peerAge } from "./membership/peer.ts";
 import {
@@ -38,10 +38,12 @@ export { viewOf } from "./node/view.ts";
 /** Take one input at `now`. The effects are in the order in which they must be performed. */
 export function step(state: NodeState, input: Input, now: Instant): readonly Effect[] {
   if (input.kind === "tick") noticeStall(state, now);
+  if (input.kind === "flush") state.flushes = Math.max(0, state.flushes - 1);
   take(state, input, now);
   if (state.outbox.length > 0 || state.beatDue !== undefined || state.later.length > 0) {
-    if (input.kind !== "flush" && state.effects.some(mustSucceedFirst)) state.effects.push({ kind: "flush" });
-    else flush(state, now);
+    if (input.kind !== "flush" && state.effects.some(mustSucceedFirst)) askForFlush(state);
+    // Another failure may be on its way before the flush that comes back: what waits for it must not leave earlier.
+    else if (state.flushes === 0) flush(state, now);
   }
   const { effects } = state;
   state.effects = [];
@@ -58,6 +60,11 @@ export function nextDeadline(state: NodeState, now: Instant): Instant {
   return next;
 }
 
+function askForFlush(state: NodeState): void {
+  state.flushes += 1;
+  state.effects.push({ kind: "flush" });
+}
+
 function mustSucceedFirst(effect: Effect): boolean {
   return effect.kind === "arm" || effect.kind === "saveVotes";
 }
@@ -71,7 +78,7 @@ function flush(state: NodeState, now: Instant): void {
     const group = state.groups.get(entry.group);
     if (group !== undefined) takeLeaseEntry(state, group, state.self.name, undefined, entry, now);
   }
-  if (state.outbox.length > 0 || state.later.length > 0) state.effects.push({ kind: "flush" });
+  if (state.outbox.length > 0 || state.later.length > 0) askForFlush(state);
 }
 
 function take(state: NodeState, input: Input, now: Instant): void {
@@ -120,6 +127,7 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
       armFailed(group.lease, input.number);
       return trouble(state, group, "fence-failed", `the fence took no request: ${input.detail}`, now);
     case "saveFailed":
+      group.recordUnsaved = true;
       dropFromOutbox(state, group, ["promise", "grant", "released"]);
       return trouble(state, group, "vote-not-saved", `this node's vote was not given: ${input.detail}`, now);
     case "committed": {
@@ -184,6 +192,7 @@ function tick(state: NodeState, now: Instant): void {
   for (const group of state.groups.values()) {
     tickLease(state, group, now);
     expireOffer(state, group, now);
+    expireInherited(state, group, now);
   }
   expireRequests(state, now);
   if (now >= state.nextBeat) beat(state, now);
@@ -258,7 +267,7 @@ function noticeStall(state: NodeState, now: Instant): void {
   if (late <= heartbeat / 2) return;
   const told = between(state.stalledUntil, now) < STALLS_TOLD_EVERY_MS;
   state.stalledUntil = after(now, heartbeat);
-  for (const peer of state.peers.values()) excusePeer(peer, milliseconds(late));
+  for (const peer of state.peers.values()) excusePeer(peer, milliseconds(late), now);
   for (const group of state.groups.values()) {
     if (group.lease.state.role === "holding") forgetRequest(group.lease.state);
   }

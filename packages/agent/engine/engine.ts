@@ -34,6 +34,8 @@ export class Engine {
   readonly state: NodeState;
   readonly #adapters: Adapters;
   readonly #queue: Input[] = [];
+  /** What effects brought back: taken before any other input, also one that came while they were performed. */
+  readonly #results: Input[] = [];
   #running = false;
 
   constructor(state: NodeState, adapters: Adapters) {
@@ -47,13 +49,17 @@ export class Engine {
     if (this.#running) return;
     this.#running = true;
     try {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      for (let next = this.#next(); next !== undefined; next = this.#next()) {
         for (const effect of step(this.state, next, this.#adapters.now())) this.#perform(effect);
       }
     } finally {
       this.#running = false;
     }
     this.#adapters.wakeAt(nextDeadline(this.state, this.#adapters.now()));
+  }
+
+  #next(): Input | undefined {
+    return this.#results.shift() ?? this.#queue.shift();
   }
 
   #perform(effect: Effect): void {
@@ -64,19 +70,19 @@ export class Engine {
         return;
       case "saveVotes": {
         const saved = adapters.saveVotes(effect);
-        if (!saved.ok) this.#queue.push({ kind: "saveFailed", group: effect.group, detail: saved.error });
+        if (!saved.ok) this.#results.push({ kind: "saveFailed", group: effect.group, detail: saved.error });
         return;
       }
       case "arm": {
         const { group, number } = effect;
         const armed = adapters.arm(group, number);
-        if (!armed.ok) this.#queue.push({ kind: "armFailed", group, number, detail: armed.error });
+        if (!armed.ok) this.#results.push({ kind: "armFailed", group, number, detail: armed.error });
         return;
       }
       case "commit": {
         const { group, number } = effect;
         const done = adapters.commit(group, number);
-        this.#queue.push(
+        this.#results.push(
           done.ok ? { kind: "committed", group, number } : { kind: "commitRefused", group, number, detail: done.error },
         );
         return;
@@ -84,18 +90,18 @@ export class Engine {
       case "close": {
         const { group } = effect;
         const done = adapters.close(group, effect.armed);
-        this.#queue.push(done.ok ? { kind: "closed", group } : { kind: "closeFailed", group, detail: done.error });
+        this.#results.push(done.ok ? { kind: "closed", group } : { kind: "closeFailed", group, detail: done.error });
         return;
       }
       case "placeAddresses": {
         const { group } = effect;
         const placed = adapters.placeAddresses(group, effect.wanted);
-        if (!placed.ok) this.#queue.push({ kind: "addressesFailed", group, detail: placed.error });
-        else if (effect.wanted) this.#queue.push({ kind: "addressesPlaced", group });
+        if (!placed.ok) this.#results.push({ kind: "addressesFailed", group, detail: placed.error });
+        else if (effect.wanted) this.#results.push({ kind: "addressesPlaced", group });
         return;
       }
       case "flush":
-        this.#queue.push({ kind: "flush" });
+        this.#results.push({ kind: "flush" });
         return;
       case "announce":
         return adapters.announce(effect.group, effect.term);

@@ -1,5 +1,5 @@
 /** How one peer is heard on one link: age, loss, jitter, round trip. All bounded; nothing here decides who is alive. */
-import { after, between, instant, type Instant, type Milliseconds } from "../units/time.ts";
+import { after, between, earliest, instant, type Instant, type Milliseconds } from "../units/time.ts";
 
 const WINDOW = 100;
 
@@ -102,8 +102,9 @@ export function isHeard(hearing: Hearing, dead: Milliseconds, now: Instant): boo
 }
 
 /** A gap in which this node itself was stalled counts against nobody. */
-export function excuse(hearing: Hearing, gap: Milliseconds): void {
-  if (hearing.lastHeard !== undefined) hearing.lastHeard = after(hearing.lastHeard, gap);
+export function excuse(hearing: Hearing, gap: Milliseconds, now: Instant): void {
+  // What was taken from the socket after waking is fresh already.
+  if (hearing.lastHeard !== undefined) hearing.lastHeard = earliest(after(hearing.lastHeard, gap), now);
   hearing.lastRegular = undefined;
 }
 

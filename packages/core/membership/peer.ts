@@ -12,6 +12,7 @@ import { type Instant, type Milliseconds } from "../units/time.ts";
 
 const SENT_REMEMBERED = 64;
 const PROCESSED_REMEMBERED = 256;
+const FORMER_REMEMBERED = 8;
 
 /** Mutable. */
 export interface Peer {
@@ -20,6 +21,8 @@ export interface Peer {
   /** The boot that has shown it knows ours. */
   boot: BootId | undefined;
   kernel: KernelId | undefined;
+  /** Boots it had before: a late datagram of one of them must not bring it back while `boot` lives. */
+  readonly formerBoots: BootId[];
   /** A boot that was heard and has not shown it yet. */
   candidate: BootId | undefined;
   candidateAnsweredAt: Instant | undefined;
@@ -50,6 +53,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     links: new Map(links.map((link) => [link, newHearing()])),
     boot: undefined,
     kernel: undefined,
+    formerBoots: [],
     candidate: undefined,
     candidateAnsweredAt: undefined,
     alive: false,
@@ -70,6 +74,8 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
 
 /** Another daemon of the same node: everything that belonged to the earlier one is forgotten. */
 export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
+  if (peer.boot !== undefined) peer.formerBoots.push(peer.boot);
+  if (peer.formerBoots.length > FORMER_REMEMBERED) peer.formerBoots.shift();
   peer.boot = boot;
   peer.kernel = kernel;
   peer.candidate = undefined;
@@ -80,6 +86,11 @@ export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
   peer.eventsHad = 0;
   peer.eventsSeen = 0;
   for (const hearing of peer.links.values()) forgetMessages(hearing);
+}
+
+/** True for a boot that another one has replaced, as long as that one is heard. */
+export function isFormerBoot(peer: Peer, boot: BootId, dead: Milliseconds, now: Instant): boolean {
+  return boot !== peer.boot && peer.formerBoots.includes(boot) && isAlive(peer, dead, now);
 }
 
 /** False for a copy of a message that was processed already. */
@@ -121,6 +132,6 @@ export function peerAge(peer: Peer, now: Instant): Milliseconds | undefined {
   return age;
 }
 
-export function excusePeer(peer: Peer, gap: Milliseconds): void {
-  for (const hearing of peer.links.values()) excuse(hearing, gap);
+export function excusePeer(peer: Peer, gap: Milliseconds, now: Instant): void {
+  for (const hearing of peer.links.values()) excuse(hearing, gap, now);
 }

@@ -1,8 +1,9 @@
 /** Joins each group's lease to the rest of the node: what it may know, and what hangs on its outcomes. */
 import { happened } from "./events.ts";
 import { ineligibility, ownRank } from "./eligibility.ts";
-import { continueMove } from "./moves.ts";
+import { abandonMove, continueMove } from "./moves.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
+import { sameHolder } from "../ownership/lease/ballot.ts";
 import { tickIdle, tickPreparing, preparingDeadline } from "../ownership/lease/candidate.ts";
 import { closed, holdingDeadline, tickClosing, tickHolding } from "../ownership/lease/holder.ts";
 import { tickHandOver } from "../ownership/lease/hand-over.ts";
@@ -55,7 +56,9 @@ export function leaseDeadline(state: NodeState, group: Group, now: Instant): Ins
   switch (current.role) {
     case "idle": {
       if (ineligibility(state, group) !== "") return NEVER;
-      const heldByOther = leaseHolder(group.record, now) !== undefined;
+      const holder = leaseHolder(group.record, now);
+      // A lease of this kernel is no obstacle (C10).
+      const heldByOther = holder !== undefined && !sameHolder(holder, { node: state.self.name, kernel: state.kernel });
       const over = heldByOther ? instant(group.record.accepted?.expires ?? now) : now;
       return instant(Math.max(current.notBefore, over));
     }
@@ -184,6 +187,7 @@ function ended(state: NodeState, group: Group, why: EndCause, successor: NodeNam
       text: `${name} released by ${state.self.name}: ${reason}`,
     });
   }
+  if (why === "no-majority" || why === "not-elected") abandonMove(state, group);
 }
 
 /** The kernel confirmed a close: what was waiting for it goes out. */

@@ -79,6 +79,13 @@ function finishMove(state: NodeState, group: Group, code: "done" | "failed", tex
   if (request !== undefined) finishRequest(state, request, code, text);
 }
 
+/** The lease ended by itself before a successor was found: there is nothing left to move. */
+export function abandonMove(state: NodeState, group: Group): void {
+  if (group.move === undefined || group.move.handedTo !== undefined) return;
+  const left = ineligibility(state, group) !== "";
+  finishMove(state, group, left ? "done" : "failed", `${state.self.name} no longer holds ${group.config.name}`);
+}
+
 /** Follow a move until the successor is seen to answer; called when a report of it came, and each beat. */
 export function followMove(state: NodeState, group: Group, now: Instant): void {
   const { move } = group;

@@ -6,7 +6,7 @@ import { sendExtra } from "./sending.ts";
 import type { Group, NodeState } from "./state.ts";
 import { takeLeaseEntry, unknownHolding } from "./voting.ts";
 import { advance, countMessage, type Hearing, heard } from "../membership/hearing.ts";
-import { adoptBoot, firstCopy, type Peer, whenSent } from "../membership/peer.ts";
+import { adoptBoot, firstCopy, isFormerBoot, type Peer, whenSent } from "../membership/peer.ts";
 import type { GroupReport, Heartbeat } from "../wire/messages.ts";
 import type { LinkName } from "../units/names.ts";
 import { between, type Instant } from "../units/time.ts";
@@ -23,6 +23,7 @@ export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, 
     if (heartbeat.boot === peer.boot) countMessage(hearing, heartbeat.message);
     return introduce(state, peer, heartbeat, now);
   }
+  if (isFormerBoot(peer, heartbeat.boot, state.cluster.timing.dead, now)) return;
   if (heartbeat.boot !== peer.boot) {
     adoptBoot(peer, heartbeat.boot, heartbeat.kernel);
     compareConfiguration(state, peer, heartbeat, now);

@@ -15,10 +15,14 @@ export interface Group {
   readonly config: GroupConfig;
   readonly lease: Lease;
   record: VoterRecord;
+  /** V2: `record` is newer than what is kept; no answer leaves before it was saved. */
+  recordUnsaved: boolean;
   /** Interfaces its addresses live on here; empty on a node that never owns it. */
   readonly interfaces: readonly InterfaceName[];
   addressesWanted: boolean;
   addressesPlaced: boolean;
+  /** C10: the addresses of the daemon before stay until its fence has certainly ended. */
+  inheritedUntil: Instant | undefined;
   /** The addresses could not be placed or kept: not eligible until `AFTER_TROUBLE_MS` later. */
   addressTrouble: { readonly detail: string; readonly at: Instant } | undefined;
   /** The fence is open under this term and announced. */
@@ -35,7 +39,7 @@ export interface Group {
   cause: string;
   /** Marks for the flight recorder of the take-over under way. */
   marks: { lastHeardOfOwner: Instant | undefined; stoodAt: Instant | undefined; electedAt: Instant | undefined };
-  /** When the cluster last moved it by its own choice. */
+  /** When a planned move last brought it here or took it from here; failback waits `settle` from then. */
   settledAt: Instant;
   conflictAt: Instant | undefined;
 }
@@ -96,6 +100,8 @@ export interface NodeState {
   /** Full heartbeats to all peers are due with the next flush: the regular ones, or extra ones between them. */
   beatDue: "regular" | "extra" | undefined;
   effects: Effect[];
+  /** `flush` effects that have not come back as inputs. */
+  flushes: number;
   /** Effects for after the messages of this turn have left. */
   later: Effect[];
   /** Own events, the last of them; numbers from 1. */
@@ -170,6 +176,7 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     outbox: [],
     beatDue: undefined,
     effects: [],
+    flushes: 0,
     later: [],
     events: [],
     eventNumber: 0,
@@ -180,6 +187,9 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     rejected: new Map(),
   };
 }
+
+/** The kernel ends a right in whole ticks, and late by at most one more. */
+const INHERITED_SLACK_MS = 20;
 
 function newGroup(config: GroupConfig, self: NodeConfig, beginning: Beginning, now: Instant): Group {
   const mayOwn = config.prefer.includes(self.name) && self.role === "member";
@@ -195,10 +205,12 @@ function newGroup(config: GroupConfig, self: NodeConfig, beginning: Beginning, n
     // Whoever held it asks again at once (C10); the others first listen for those who come before them in prefer.
     lease: newLease(config.name, held ? now : after(now, beginning.cluster.timing.dead)),
     record,
+    recordUnsaved: false,
     interfaces,
     // C10: the fence of the daemon before still answers; its addresses stay while the voters are asked again.
     addressesWanted: open && mayOwn,
     addressesPlaced: false,
+    inheritedUntil: open && mayOwn ? after(now, beginning.cluster.timing.keep + INHERITED_SLACK_MS) : undefined,
     addressTrouble: undefined,
     announcedTerm: undefined,
     offer: undefined,

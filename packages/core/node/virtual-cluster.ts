@@ -4,21 +4,32 @@
  * The full simulator with its checkers is a room of its own; this is what the core's own tests need.
  */
 import { newNode, nextDeadline, type NodeState, step } from "../node.ts";
+import { ABSTAIN_MS } from "./state.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Effect, Input, LocalEvent, VoterRecord } from "../effects.ts";
+import { ballotText } from "../ownership/lease/ballot.ts";
 import { nextRandom, type RandomState, seededRandom } from "../random.ts";
 import type { OperatorAction } from "../wire/messages.ts";
 import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "../units/names.ts";
+import type { Plant } from "./plant.ts";
+import { VirtualTime } from "./virtual-time.ts";
 import { instant, type Instant } from "../units/time.ts";
 
 interface Fence {
+  /** Until which tick a request may be committed, by group and number. */
   readonly armed: Map<string, number>;
+  /** Until when (true time) a group is answered for. */
   readonly alive: Map<GroupName, number>;
+  /** The last tick the kernel counted. */
+  jiffies: number;
 }
 
 interface Daemon {
   state: NodeState;
+  readonly boot: BootId;
   readonly queue: Input[];
+  /** What effects brought back: taken before `queue`. */
+  readonly results: Input[];
   running: boolean;
 }
 
@@ -27,6 +38,11 @@ export interface VirtualNode {
   kernel: KernelId;
   fence: Fence;
   records: Map<GroupName, VoterRecord> | undefined;
+  /** V2: kept with the records; on the kernel's clock. */
+  abstainUntil: number;
+  /** The kernel's clock: local = offset + rate x true time. */
+  rate: number;
+  readonly offset: number;
   daemon: Daemon | undefined;
   frozen: boolean;
   readonly addresses: Set<GroupName>;
@@ -34,12 +50,6 @@ export interface VirtualNode {
   readonly announced: { readonly group: GroupName; readonly term: number; readonly at: number }[];
   readonly replies: { readonly request: number; readonly code: string; readonly text: string }[];
   exited: boolean;
-}
-
-interface Scheduled {
-  readonly at: number;
-  readonly order: number;
-  readonly run: () => void;
 }
 
 export interface NetworkFaults {
@@ -50,7 +60,10 @@ export interface NetworkFaults {
   slow_ms: number;
 }
 
-export class VirtualCluster {
+/** E of ownership.md section 8. */
+const LATE_TICK_MS = 5;
+
+export class VirtualCluster extends VirtualTime {
   readonly cluster: Cluster;
   readonly nodes: ReadonlyMap<NodeName, VirtualNode>;
   readonly faults: NetworkFaults = { loss: 0, duplicate: 0, slow: 0, slow_ms: 0 };
@@ -58,17 +71,28 @@ export class VirtualCluster {
   readonly cut = new Set<string>();
   /** Probability that a daemon stops between two effects, and for how long at most. */
   freeze = { probability: 0, longest_ms: 0 };
-  /** Every instant at which two fences were open. */
+  /** What happened in all. */
+  readonly counts = { messages: 0, commits: 0, refusedCommits: 0, freezes: 0 };
+  plant: Plant = {};
+  /** I3: who accepted which request, as the voters' records say. */
+  readonly #accepted = new Map<string, Set<NodeName>>();
+  /** I5: numbers that were armed, each with its boot. */
+  readonly #made = new Set<string>();
+  /** Every breach of I1 (two fences open), I3 and I5. */
   readonly violations: string[] = [];
-  now = 1000;
   readonly #random: RandomState;
-  #heap: Scheduled[] = [];
-  #order = 0;
+  readonly #rateError: number;
+  /** Clocks and ticks draw from their own. */
+  readonly #clocks: RandomState;
   #boots = 0;
 
-  constructor(cluster: Cluster, seed: number) {
+  /** `rateError`: how far the rates of the nodes' clocks are off at most (rho). */
+  constructor(cluster: Cluster, seed: number, rateError = 0) {
+    super();
+    this.#rateError = rateError;
     this.cluster = cluster;
     this.#random = seededRandom(seed);
+    this.#clocks = seededRandom(seed * 7919 + 1);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
   }
@@ -77,8 +101,11 @@ export class VirtualCluster {
     return {
       name,
       kernel: this.#identity("c0") as KernelId,
-      fence: { armed: new Map(), alive: new Map() },
+      fence: { armed: new Map(), alive: new Map(), jiffies: 0 },
       records: new Map(),
+      abstainUntil: 0,
+      rate: 1 + this.#rateError * (2 * nextRandom(this.#clocks) - 1),
+      offset: 1000 * nextRandom(this.#clocks),
       daemon: undefined,
       frozen: false,
       addresses: new Set(),
@@ -108,23 +135,27 @@ export class VirtualCluster {
     const node = this.node(name);
     const open = [...node.fence.alive].filter(([, until]) => until > this.now).map(([group]) => group);
     node.fence.armed.clear();
+    const boot = this.#identity("b0") as BootId;
+    const now = this.#local(node);
+    const lost = node.records === undefined || now < node.abstainUntil;
+    if (lost) node.abstainUntil = now + ABSTAIN_MS;
+    if (lost) node.records = new Map();
     const state = newNode(
       {
         cluster: this.cluster,
         node: node.name,
-        boot: this.#identity("b0") as BootId,
+        boot,
         kernel: node.kernel,
         seed: Math.floor(this.random() * 0x7fffffff) + 1,
-        records: node.records,
+        records: lost && this.plant.neverAbstains !== true ? undefined : node.records,
         open: new Set(open),
         drained: undefined,
         interfacesDown,
         wallOffset_ms: 0,
       },
-      instant(this.now),
+      now,
     );
-    node.records ??= new Map();
-    node.daemon = { state, queue: [], running: false };
+    node.daemon = { state, boot, queue: [], results: [], running: false };
     node.frozen = false;
     node.exited = false;
     this.#wake(node);
@@ -143,7 +174,7 @@ export class VirtualCluster {
   powerOff(name: string): void {
     const node = this.node(name);
     node.daemon = undefined;
-    node.fence = { armed: new Map(), alive: new Map() };
+    node.fence = { armed: new Map(), alive: new Map(), jiffies: 0 };
     node.addresses.clear();
     node.records = undefined;
     node.kernel = this.#identity("c0") as KernelId;
@@ -185,106 +216,61 @@ export class VirtualCluster {
     return [...this.nodes.keys()].find((name) => this.isOpen(name, group));
   }
 
-  /** Run until `done` or for `limit_ms`; returns the milliseconds it took, or undefined. */
-  until(done: () => boolean, limit_ms: number): number | undefined {
-    const start = this.now;
-    while (!done()) {
-      if (!this.#next(start + limit_ms)) return done() ? this.now - start : undefined;
-    }
-    return this.now - start;
-  }
-
-  run(duration_ms: number): void {
-    const end = this.now + duration_ms;
-    while (this.#next(end));
-    this.now = end;
-  }
-
-  at(delay_ms: number, run: () => void): void {
-    this.#order += 1;
-    this.#push({ at: this.now + delay_ms, order: this.#order, run });
-  }
-
-  #push(item: Scheduled): void {
-    const heap = this.#heap;
-    heap.push(item);
-    let child = heap.length - 1;
-    while (child > 0) {
-      const parent = (child - 1) >> 1;
-      if (!earlier(item, heap[parent] as Scheduled)) break;
-      heap[child] = heap[parent] as Scheduled;
-      child = parent;
-    }
-    heap[child] = item;
-  }
-
-  #pop(): Scheduled | undefined {
-    const heap = this.#heap;
-    const top = heap[0];
-    const last = heap.pop();
-    if (top === undefined || last === undefined || heap.length === 0) return top;
-    let parent = 0;
-    for (;;) {
-      let child = 2 * parent + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && earlier(heap[child + 1] as Scheduled, heap[child] as Scheduled)) child += 1;
-      if (!earlier(heap[child] as Scheduled, last)) break;
-      heap[parent] = heap[child] as Scheduled;
-      parent = child;
-    }
-    heap[parent] = last;
-    return top;
-  }
-
-  #next(limit: number): boolean {
-    const first = this.#heap[0];
-    if (first === undefined || first.at > limit) return false;
-    this.#pop();
-    this.now = Math.max(this.now, first.at);
-    first.run();
-    return true;
-  }
-
   #wake(node: VirtualNode): void {
     const { daemon } = node;
     if (daemon === undefined || node.frozen) return;
-    const deadline = nextDeadline(daemon.state, this.#local());
-    this.at(Math.max(0, deadline - this.now), () => {
+    const local = this.#local(node);
+    const wait = Math.max(0, nextDeadline(daemon.state, local) - local) / node.rate;
+    // A little later than computed, so that rounding never makes it a little too early.
+    this.at(wait + 1e-6, () => {
       if (node.daemon !== daemon || node.frozen) return;
-      if (nextDeadline(daemon.state, this.#local()) > this.now) return;
+      const then = this.#local(node);
+      if (nextDeadline(daemon.state, then) > then) return;
       daemon.queue.push({ kind: "tick" });
       this.#run(node);
     });
   }
 
-  #local(): Instant {
-    return instant(this.now);
+  #local(node: VirtualNode): Instant {
+    return instant(node.offset + node.rate * this.now);
+  }
+
+  /** The kernel's count of ticks, sometimes late by up to E, never back. */
+  #jiffies(node: VirtualNode): number {
+    const late = nextRandom(this.#clocks) < 0.3 ? nextRandom(this.#clocks) * LATE_TICK_MS : 0;
+    const count = Math.floor((this.#local(node) - late) / this.cluster.timing.jiffy);
+    node.fence.jiffies = Math.max(node.fence.jiffies, count);
+    return node.fence.jiffies;
   }
 
   #run(node: VirtualNode): void {
     const { daemon } = node;
     if (daemon === undefined || node.frozen || daemon.running) return;
     daemon.running = true;
-    this.#continue(node, daemon, []);
+    this.#continue(node, daemon, [], this.#local(node));
   }
 
   /** One effect after the other; a freeze may come between any two. */
-  #continue(node: VirtualNode, daemon: Daemon, effects: Effect[]): void {
+  #continue(node: VirtualNode, daemon: Daemon, effects: Effect[], woken: Instant): void {
     for (;;) {
       if (node.daemon !== daemon) return;
-      if (node.frozen) return this.at(1, () => this.#continue(node, daemon, effects));
-      if (this.random() < this.freeze.probability) {
+      if (node.frozen) return this.at(1, () => this.#continue(node, daemon, effects, woken));
+      const likely = effects[0] !== undefined && effects[0].kind === this.plant.freezesBefore;
+      if (this.random() < (likely ? 0.3 : this.freeze.probability)) {
         const length = this.random() * this.freeze.longest_ms;
-        return this.at(length, () => this.#continue(node, daemon, effects));
+        this.counts.freezes += 1;
+        return this.at(length, () => this.#continue(node, daemon, effects, woken));
       }
       const effect = effects.shift();
       if (effect !== undefined) {
         this.#perform(node, daemon, effect);
         continue;
       }
-      const input = daemon.queue.shift();
-      if (input === undefined) break;
-      effects.push(...step(daemon.state, input, this.#local()));
+      const next = daemon.results.shift() ?? daemon.queue.shift();
+      if (next === undefined) break;
+      const take = (input: Input): readonly Effect[] =>
+        step(daemon.state, input, this.plant.clockBeforeReceive === true ? woken : this.#local(node));
+      effects.push(...(this.plant.around?.(node, next, take) ?? take(next)));
     }
     daemon.running = false;
     this.#wake(node);
@@ -299,32 +285,41 @@ export class VirtualCluster {
         return;
       case "saveVotes":
         node.records?.set(effect.group, effect.record);
+        this.#accept(node, effect.group, effect.record);
         return;
-      case "arm":
-        node.fence.armed.set(`${effect.group} ${effect.number}`, this.now + timing.window);
+      case "arm": {
+        const { group, number } = effect;
+        const made = `${daemon.boot} ${number}`;
+        if (this.#made.has(made)) this.violations.push(`${this.now.toFixed(2)}: I5: ${node.name} made ${made} twice`);
+        this.#made.add(made);
+        const until = this.#jiffies(node) + Math.floor(timing.window / timing.jiffy);
+        node.fence.armed.set(this.#armedKey(group, number) ?? "", until);
         return;
+      }
       case "commit": {
         const { group, number } = effect;
-        const armed = (node.fence.armed.get(`${group} ${number}`) ?? 0) > this.now;
-        if (armed) this.#open(node, group);
+        const key = this.#armedKey(group, number);
+        const armed = key === undefined || (node.fence.armed.get(key) ?? 0) > this.#jiffies(node);
+        if (armed) this.#open(node, daemon, group, number);
+        else this.counts.refusedCommits += 1;
         const answer: Input = armed
           ? { kind: "committed", group, number }
           : { kind: "commitRefused", group, number, detail: "window over" };
-        daemon.queue.unshift(answer);
+        daemon.results.push(answer);
         return;
       }
       case "close":
         for (const number of effect.armed) node.fence.armed.delete(`${effect.group} ${number}`);
         node.fence.alive.delete(effect.group);
-        daemon.queue.unshift({ kind: "closed", group: effect.group });
+        daemon.results.push({ kind: "closed", group: effect.group });
         return;
       case "flush":
-        daemon.queue.unshift({ kind: "flush" });
+        daemon.results.push({ kind: "flush" });
         return;
       case "placeAddresses":
         if (effect.wanted) node.addresses.add(effect.group);
         else node.addresses.delete(effect.group);
-        if (effect.wanted) daemon.queue.push({ kind: "addressesPlaced", group: effect.group });
+        if (effect.wanted) daemon.results.push({ kind: "addressesPlaced", group: effect.group });
         return;
       case "announce":
         node.announced.push({ group: effect.group, term: effect.term, at: this.now });
@@ -345,13 +340,36 @@ export class VirtualCluster {
     }
   }
 
-  #open(node: VirtualNode, group: GroupName): void {
+  #armedKey(group: GroupName, number: number): string | undefined {
+    return this.plant.armedKey === undefined ? `${group} ${number}` : this.plant.armedKey(group, number);
+  }
+
+  #accept(voter: VirtualNode, group: GroupName, record: VoterRecord): void {
+    const { accepted } = record;
+    if (accepted === undefined) return;
+    const key = `${group} ${ballotText(accepted.ballot)} ${accepted.number} ${accepted.holder.kernel}`;
+    const voters = this.#accepted.get(key) ?? new Set();
+    this.#accepted.set(key, voters.add(voter.name));
+  }
+
+  #open(node: VirtualNode, daemon: Daemon, group: GroupName, number: number): void {
+    this.counts.commits += 1;
+    const lease = daemon.state.groups.get(group)?.lease.state;
+    if (lease?.role === "holding") {
+      const key = `${group} ${ballotText(lease.ballot)} ${number} ${node.kernel}`;
+      const voters = this.#accepted.get(key)?.size ?? 0;
+      if (voters < daemon.state.majority)
+        this.violations.push(`${this.now.toFixed(2)}: I3: ${node.name} commits ${key} that ${voters} accepted`);
+    }
     for (const other of this.nodes.values()) {
       if (other !== node && this.isOpen(other.name, group)) {
         this.violations.push(`${this.now.toFixed(2)}: ${node.name} opens ${group} while ${other.name} answers`);
       }
     }
-    node.fence.alive.set(group, this.now + this.cluster.timing.keep);
+    const { jiffy, keep } = this.cluster.timing;
+    const ticks = this.#jiffies(node) + Math.floor((keep + (this.plant.keepMore_ms ?? 0)) / jiffy);
+    const late = nextRandom(this.#clocks) * LATE_TICK_MS;
+    node.fence.alive.set(group, (ticks * jiffy - node.offset) / node.rate + late);
   }
 
   #send(from: NodeName, to: NodeName, link: LinkName, input: Input): void {
@@ -359,6 +377,7 @@ export class VirtualCluster {
     for (let i = 0; i < copies; i++) {
       if (this.cut.has(`${from} ${to}`) || this.cut.has(`${from} ${to} ${link}`)) continue;
       if (this.random() < this.faults.loss) continue;
+      this.counts.messages += 1;
       const slow = this.random() < this.faults.slow ? this.random() * this.faults.slow_ms : 0;
       this.at(0.05 + 0.3 * this.random() + slow, () => {
         const node = this.nodes.get(to);
@@ -368,8 +387,4 @@ export class VirtualCluster {
       });
     }
   }
-}
-
-function earlier(a: Scheduled, b: Scheduled): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }

@@ -75,8 +75,9 @@ function toVoter(
   }
   const before = group.record;
   const vote = voteOn(state, group, entry, now);
-  if (vote.record !== before) {
+  if (vote.record !== before || group.recordUnsaved) {
     group.record = vote.record;
+    group.recordUnsaved = false;
     state.effects.push({ kind: "saveVotes", group: group.config.name, record: vote.record });
   }
   if (vote.answer !== undefined) state.outbox.push({ to: from, entry: vote.answer });
@@ -86,6 +87,8 @@ function toVoter(
       group.cause = `${from} handed it over`;
       group.marks = { lastHeardOfOwner: undefined, stoodAt: now, electedAt: now };
       group.offer = undefined;
+      // A planned move is not undone by failback before `settle`, which the new owner has to know.
+      group.settledAt = now;
     }
   }
 }
@@ -178,7 +181,14 @@ export function answerOffer(state: NodeState, group: Group, now: Instant): void 
 export function expireOffer(state: NodeState, group: Group, now: Instant): void {
   if (group.offer === undefined || now < group.offer.until) return;
   group.offer = undefined;
-  if (group.lease.state.role === "idle") wantAddresses(state, group, false);
+  if (group.lease.state.role !== "holding") wantAddresses(state, group, false);
+}
+
+/** The daemon before left addresses behind an open fence, and this one did not come to hold the group: they go. */
+export function expireInherited(state: NodeState, group: Group, now: Instant): void {
+  if (group.inheritedUntil === undefined || now < group.inheritedUntil) return;
+  group.inheritedUntil = undefined;
+  if (group.lease.state.role !== "holding" && group.offer === undefined) wantAddresses(state, group, false);
 }
 
 /**

@@ -12,7 +12,7 @@ import type { Instant, Milliseconds } from "../../units/time.ts";
 
 export const EMPTY_RECORD: VoterRecord = { promised: undefined, accepted: undefined, closed: [] };
 
-/** How many makers a record remembers the closed ballots of; the lowest is forgotten first. */
+/** How many makers a record remembers the closed ballots of; whose release is longest ago is forgotten first. */
 const CLOSED_MAKERS_MAX = 32;
 
 /** The record afterwards (the same object when nothing changed) and what to tell the sender. */
@@ -127,7 +127,7 @@ function refuse(
       kind: "refuse",
       group: entry.group,
       ballot: entry.ballot,
-      promised: record.promised ?? entry.ballot,
+      promised: reason === "closed" ? aboveClosed(record, entry.ballot) : (record.promised ?? entry.ballot),
       owner,
       remaining_ms: reason === "held" ? Math.ceil(leaseRemaining(record, now)) : 0,
       reason,
@@ -135,19 +135,25 @@ function refuse(
   };
 }
 
-/** True when this ballot, or a later one of its maker, was released: it never counts again. */
-export function isClosed(record: VoterRecord, ballot: Ballot): boolean {
-  return record.closed.some(
-    (closed) => closed.node === ballot.node && closed.boot === ballot.boot && compareBallots(ballot, closed) <= 0,
-  );
+/** What a holder must go above (C8): its maker may have closed later ballots than the promised one. */
+function aboveClosed(record: VoterRecord, ballot: Ballot): Ballot {
+  const known = [record.promised ?? ballot, ...record.closed.filter((closed) => sameMaker(closed, ballot))];
+  return known.reduce((a, b) => (compareBallots(a, b) >= 0 ? a : b));
 }
 
+function sameMaker(a: Ballot, b: Ballot): boolean {
+  return a.node === b.node && a.boot === b.boot;
+}
+
+/** True when this ballot, or a later one of its maker, was released: it never counts again. */
+export function isClosed(record: VoterRecord, ballot: Ballot): boolean {
+  return record.closed.some((closed) => sameMaker(closed, ballot) && compareBallots(ballot, closed) <= 0);
+}
+
+/** In the order of the releases: the longest ago is first. */
 function close(closed: readonly Ballot[], ballot: Ballot): readonly Ballot[] {
-  const others = closed.filter((other) => other.node !== ballot.node || other.boot !== ballot.boot);
-  const same = closed.find((other) => other.node === ballot.node && other.boot === ballot.boot);
+  const others = closed.filter((other) => !sameMaker(other, ballot));
+  const same = closed.find((other) => sameMaker(other, ballot));
   const highest = same !== undefined && compareBallots(same, ballot) > 0 ? same : ballot;
-  const next = [...others, highest];
-  if (next.length <= CLOSED_MAKERS_MAX) return next;
-  const lowest = next.reduce((a, b) => (compareBallots(a, b) <= 0 ? a : b));
-  return next.filter((other) => other !== lowest);
+  return [...others, highest].slice(-CLOSED_MAKERS_MAX);
 }
