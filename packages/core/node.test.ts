@@ -335,6 +335,25 @@ test("G4: a node that starts with another digest among agreeing peers neither vo
   assert.equal(world.owner("web"), undefined);
 });
 
+test("G4: when all start at once, the majority with one digest serves and the odd one does not", () => {
+  for (const seed of SEEDS) {
+    const world = new VirtualCluster(cluster(["n1", "n2", "n3"]), seed);
+    const { cluster: usual } = world;
+    Object.assign(world, { cluster: { ...usual, digest: "ffffffff" } });
+    world.start("n1");
+    Object.assign(world, { cluster: usual });
+    world.start("n2");
+    world.start("n3");
+    assert.notEqual(
+      world.until(() => world.isOpen("n2", "web"), 2000),
+      undefined,
+    );
+    world.run(1000);
+    assert.equal(world.owner("web"), "n2");
+    assert.deepEqual(world.violations, []);
+  }
+});
+
 test("invariant 1 in hostile worlds: two fences are never open, and after the faults every group has an owner", () => {
   for (let seed = 100; seed < 160; seed++) {
     const world = new VirtualCluster(cluster(["n1", "n2", "n3"], { kind: "manual" }, ["web", "db"]), seed);

@@ -7,7 +7,7 @@ const MESSAGES = 64;
 const SENDERS_MAX = 64;
 
 export class Copies {
-  readonly #seen = new Map<BootId, Uint32Array>();
+  readonly #seen = new Map<BootId, Float64Array>();
 
   readonly has = (boot: BootId, message: number): boolean => this.#seen.get(boot)?.[message % MESSAGES] === message;
 
@@ -15,7 +15,7 @@ export class Copies {
     let messages = this.#seen.get(boot);
     if (messages === undefined) {
       if (this.#seen.size >= SENDERS_MAX) this.#seen.clear();
-      messages = new Uint32Array(MESSAGES);
+      messages = new Float64Array(MESSAGES);
       this.#seen.set(boot, messages);
     }
     messages[message % MESSAGES] = message;

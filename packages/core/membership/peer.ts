@@ -41,7 +41,7 @@ export interface Peer {
   messagesSent: number;
   readonly sentAt: Float64Array;
   /** Its messages that were processed: later copies on other links are not. */
-  readonly processed: Uint32Array;
+  readonly processed: Float64Array;
   /** Its events that we have, and ours that it has. */
   eventsHad: number;
   eventsSeen: number;
@@ -66,7 +66,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     requests: [],
     messagesSent: 0,
     sentAt: new Float64Array(SENT_REMEMBERED),
-    processed: new Uint32Array(PROCESSED_REMEMBERED),
+    processed: new Float64Array(PROCESSED_REMEMBERED),
     eventsHad: 0,
     eventsSeen: 0,
   };

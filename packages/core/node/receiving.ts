@@ -71,20 +71,48 @@ function introduce(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Inst
   sendExtra(state, peer, [], heartbeat.boot, now);
 }
 
-/** G4: a daemon that starts among others of another configuration neither votes nor stands. */
+/** A peer's new daemon runs something else: said once. */
 function compareConfiguration(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
   const { generation, digest } = state.cluster;
-  const older = heartbeat.generation > generation;
-  const differs = heartbeat.generation === generation && heartbeat.digest !== digest;
-  if (!older && !differs) return;
-  const justStarted = between(state.startedAt, now) < 10 * state.cluster.timing.dead;
-  if (justStarted && !ownsAnything(state)) state.misconfigured = true;
-  const what = older ? `generation ${heartbeat.generation}, here ${generation}` : `${heartbeat.digest}, here ${digest}`;
-  const consequence = state.misconfigured ? `; ${state.self.name} neither votes nor owns until they are the same` : "";
+  if (heartbeat.generation === generation && heartbeat.digest === digest) return;
+  const other =
+    heartbeat.generation === generation
+      ? `${heartbeat.digest}, here ${digest}`
+      : `generation ${heartbeat.generation}, here ${generation}`;
   happened(state, now, {
     code: "config-differs",
     level: "alarm",
-    text: `${peer.config.name} runs another configuration (${what})${consequence}`,
+    text: `${peer.config.name} runs another configuration (${other})`,
+  });
+}
+
+/**
+ * G4: a daemon that starts among others of a newer generation, or of another configuration than a majority, neither votes
+ * nor stands until that is over. One that runs already goes on: the newcomer is the one that is wrong.
+ */
+function judgeConfiguration(state: NodeState, now: Instant): void {
+  const justStarted = between(state.startedAt, now) < 10 * state.cluster.timing.dead;
+  if (!state.misconfigured && (!justStarted || ownsAnything(state))) return;
+  const { generation, digest } = state.cluster;
+  let agreeing = 1;
+  let newer = false;
+  let different = false;
+  for (const { alive, last } of state.peers.values()) {
+    if (!alive || last === undefined) continue;
+    if (last.generation > generation) newer = true;
+    else if (last.generation === generation && last.digest === digest) agreeing += 1;
+    else if (last.generation === generation) different = true;
+  }
+  const wrong = newer || (different && agreeing < state.majority);
+  if (wrong === state.misconfigured) return;
+  state.misconfigured = wrong;
+  const { name } = state.self;
+  happened(state, now, {
+    code: "config-differs",
+    level: wrong ? "alarm" : "info",
+    text: wrong
+      ? `${name} neither votes nor owns: its configuration (${digest}) is not that of the others`
+      : `${name} votes: a majority has its configuration (${digest})`,
   });
 }
 
@@ -123,15 +151,7 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   const firstPart = heartbeat.heard.length > 0;
   if (firstPart) peer.heard = heartbeat.heard;
   peer.requests = firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests];
-  if (
-    state.misconfigured &&
-    heartbeat.generation === state.cluster.generation &&
-    heartbeat.digest === state.cluster.digest
-  ) {
-    state.misconfigured = [...state.peers.values()].some(
-      (other) => other.alive && other.last !== undefined && other.last.digest !== state.cluster.digest,
-    );
-  }
+  judgeConfiguration(state, now);
   for (const report of heartbeat.groups) {
     const group = state.groups.get(report.group);
     if (group === undefined) continue;

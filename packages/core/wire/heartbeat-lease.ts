@@ -60,12 +60,12 @@ export function writeLeaseEntry(out: ByteWriter, entry: LeaseEntry): void {
       writeHolder(out, entry.holder);
       break;
     case "propose":
-      out.u32(entry.number);
+      out.u48(entry.number);
       writeHolder(out, entry.holder);
       out.saturated16(entry.lease_ms);
       break;
     case "grant":
-      out.u32(entry.number);
+      out.u48(entry.number);
       break;
     case "refuse":
       writeBallot(out, entry.promised);
@@ -109,11 +109,11 @@ function readKnown(type: number, from: ByteReader): LeaseEntry | undefined {
     case TYPES.promise:
       return { kind: "promise", group, ballot };
     case TYPES.propose: {
-      const number = from.u32("propose.number");
+      const number = from.u48("propose.number");
       return { kind: "propose", group, ballot, number, holder: readHolder(from), lease_ms: from.u16("propose.lease") };
     }
     case TYPES.grant:
-      return { kind: "grant", group, ballot, number: from.u32("grant.number") };
+      return { kind: "grant", group, ballot, number: from.u48("grant.number") };
     case TYPES.refuse: {
       const promised = readBallot(from);
       const owner = from.optionalName("refuse.owner") as NodeName | undefined;

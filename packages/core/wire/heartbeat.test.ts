@@ -40,16 +40,16 @@ function bytesOf(hex: string): Uint8Array {
 
 // Written down field by field from docs/protocol.md, not taken from the emitter's output.
 const GOLDEN = `
-  01 35 a0a1a2a3a4a5a6a7 0102030405060708 b0b1b2b3b4b5b6b7 00000003 00c0ffee 00001267 0000000c 01 61
-  01 0008 00001266 000005dc
+  01 35 a0a1a2a3a4a5a6a7 0102030405060708 b0b1b2b3b4b5b6b7 00000003 00c0ffee 000000001267 0000000c 01 61
+  01 000a 000000001266 000005dc
   02 0010 03 6c6232 03 6c616e 0028 017c 000000d2
   03 0022 03 776562 02 00 01 61 01 00000007 01 61 a0a1a2a3a4a5a6a7 0118
           02 6462 00 07 00 00 0000
-  04 014c
+  04 0150
     01 001c 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 61 0102030405060708
     02 0012 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7
-    03 0022 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 00000011 01 61 0102030405060708 012c
-    04 0016 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 00000011
+    03 0024 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 000000000011 01 61 0102030405060708 012c
+    04 0018 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 000000000011
     05 0029 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 ffffffff 03 6c6232 b0b1b2b3b4b5b6b7 03 6c6232 00fb 00
     06 001c 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 61 0102030405060708
     07 0012 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7
@@ -172,7 +172,7 @@ test("sections, lease entries and requests of unknown types are skipped", () => 
   const unknown = [0, 8, 200, 255];
   const head = emitHeartbeat(EMPTY);
   for (const type of unknown) {
-    const bytes = new Uint8Array([...head, type, 0, 2, 9, 9, ...bytesOf("01 0008 00001266 000005dc"), type, 0, 0]);
+    const bytes = new Uint8Array([...head, type, 0, 2, 9, 9, ...bytesOf("01 000a 000000001266 000005dc"), type, 0, 0]);
     assert.deepEqual(parsed(bytes), { ...EMPTY, echo: FULL.echo }, `section ${type}`);
   }
   const grant = EVERY_LEASE_ENTRY.filter((entry) => entry.kind === "grant");
@@ -184,6 +184,20 @@ test("sections, lease entries and requests of unknown types are skipped", () => 
   for (const type of [0, 4, 255]) {
     assert.deepEqual(parsed(new Uint8Array([...head, 6, 0, 4, type, 0, 1, 7])).requests, [], `request ${type}`);
   }
+});
+
+test("of a copy only head and echo are read, and it is a copy only with that boot and number", () => {
+  const bytes = emitHeartbeat(FULL);
+  const asCopyOf = (boot: string, message: number): Heartbeat => {
+    const result = parseHeartbeat(bytes, (itsBoot, itsMessage) => itsBoot === boot && itsMessage === message);
+    assert.ok(result.ok);
+    return result.value;
+  };
+  const { heard, groups, lease, events, requests, outcomes } = EMPTY;
+  const bare = { ...FULL, heard, groups, lease, events, requests, outcomes };
+  assert.deepEqual(asCopyOf(FULL.boot, FULL.message), bare);
+  assert.deepEqual(asCopyOf(FULL.boot, FULL.message + 1), FULL);
+  assert.deepEqual(asCopyOf("ffffffffffffffff", FULL.message), FULL);
 });
 
 test("unknown flags are ignored", () => {
@@ -208,20 +222,20 @@ test("what is out of its bounds is refused, by kind and field", async (t) => {
     ["nothing", new Uint8Array(0), "short", "version"],
     ["version 0", at(0, 0), "version", "version"],
     ["version 2", at(0, 2), "version", "version"],
-    ["message 0", at(34, 0, 0, 0, 0), "value", "message"],
-    ["node name empty", at(42, 0), "value", "node"],
-    ["node name upper case", at(43, 0x41), "value", "node"],
+    ["message 0", at(34, 0, 0, 0, 0, 0, 0), "value", "message"],
+    ["node name empty", at(44, 0), "value", "node"],
+    ["node name upper case", at(45, 0x41), "value", "node"],
     [
       "node name of 33 bytes",
-      new Uint8Array([...head.slice(0, 42), 33, ...Array.from({ length: 33 }, () => 0x61)]),
+      new Uint8Array([...head.slice(0, 44), 33, ...Array.from({ length: 33 }, () => 0x61)]),
       "value",
       "node",
     ],
     ["section without length", new Uint8Array([...head, 1]), "short", "section.length"],
     ["section longer than the message", new Uint8Array([...head, 99, 0, 1]), "short", "section"],
-    ["echo short", section(1, "00000001 000000"), "short", "echo.held"],
-    ["echo long", section(1, "00000001 00000001 00"), "long", "section"],
-    ["echo twice", new Uint8Array([...section(1, "00000001 00000001"), 1, 0, 0]), "duplicate", "section.type"],
+    ["echo short", section(1, "000000000001 000000"), "short", "echo.held"],
+    ["echo long", section(1, "000000000001 00000001 00"), "long", "section"],
+    ["echo twice", new Uint8Array([...section(1, "000000000001 00000001"), 1, 0, 0]), "duplicate", "section.type"],
     ["loss over 1000", section(2, "01 61 01 6c 0000 03e9 00000000"), "value", "heard.loss"],
     ["heard without link", section(2, "01 61 00 0000 0000 00000000"), "value", "heard.link"],
     ["fence unknown", section(3, "01 67 04 00 00 00 0000"), "value", "group.fence"],
@@ -267,8 +281,8 @@ test("every cut of a message is refused or is a whole number of sections", () =>
   const whole: number[] = [];
   for (let length = 0; length < bytes.length; length++)
     if (parseHeartbeat(bytes.subarray(0, length)).ok) whole.push(length);
-  // The head is 44 bytes; the sections follow as in the golden message.
-  assert.deepEqual(whole, [44, 55, 74, 111, 446, 496, 583]);
+  // The head is 46 bytes; the sections follow as in the golden message.
+  assert.deepEqual(whole, [46, 59, 78, 115, 454, 504, 591]);
 });
 
 test("a message nobody split is refused when emitted", () => {

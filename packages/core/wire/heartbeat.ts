@@ -87,7 +87,7 @@ export function writeHead(out: ByteWriter, h: Heartbeat): void {
   out.hex(h.toBoot ?? NO_BOOT);
   out.u32(h.generation);
   out.hex(h.digest);
-  out.u32(h.message);
+  out.u48(h.message);
   out.u32(h.eventsSeen);
   out.name(h.node);
 }
@@ -96,7 +96,7 @@ export function writeEcho(out: ByteWriter, echo: Echo | undefined): void {
   if (echo === undefined) return;
   out.u8(SECTION.echo);
   const mark = out.begin();
-  out.u32(echo.message);
+  out.u48(echo.message);
   out.saturated32(echo.held_us);
   out.end(mark);
 }
@@ -137,7 +137,7 @@ function readHead(from: ByteReader): Omit<Heartbeat, keyof Lists> {
   const toBoot = from.hex(8, "toBoot") as BootId;
   const generation = from.u32("generation");
   const digest = from.hex(4, "digest");
-  const message = from.u32("message");
+  const message = from.u48("message");
   if (message === 0) from.fail("value", "message");
   const eventsSeen = from.u32("eventsSeen");
   return {
@@ -175,7 +175,7 @@ function readSections(from: ByteReader, copy: boolean): Lists {
 function readSection(lists: Lists, type: number, from: ByteReader): void {
   switch (type) {
     case SECTION.echo:
-      lists.echo = { message: from.u32("echo.message"), held_us: from.u32("echo.held") };
+      lists.echo = { message: from.u48("echo.message"), held_us: from.u32("echo.held") };
       return;
     case SECTION.heard:
       lists.heard = readList(from, readHeard);

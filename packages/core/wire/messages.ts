@@ -14,7 +14,7 @@ export type LeaseEntry =
       readonly kind: "propose";
       readonly group: GroupName;
       readonly ballot: Ballot;
-      /** Request number, unsigned 32 bits. */
+      /** Request number, unsigned 48 bits: at 10 ms and a thousand groups it lasts 90 years. */
       readonly number: number;
       readonly holder: Holder;
       /** T in milliseconds, unsigned 16 bits. */
@@ -154,7 +154,7 @@ export interface Heartbeat {
   readonly digest: string;
   /** Boot of the receiver as the sender knows it; without it nothing but the sender's boot is learnt from the message. */
   readonly toBoot: BootId | undefined;
-  /** The same on every link a message is sent over: later copies count for the link only. Unsigned 32 bits, from 1. */
+  /** The same on every link a message is sent over: later copies count for the link only. Unsigned 48 bits, from 1. */
   readonly message: number;
   /** Sent outside the regular beat (an answer or a repeat): does not count for the interval. */
   readonly extra: boolean;

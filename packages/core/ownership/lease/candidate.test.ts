@@ -105,7 +105,7 @@ test("C2: held for at most W yet: the same prepare again to that voter when the 
   const world = preparing();
   const { ballot: asked } = world.state("preparing");
   prepareRefused(world.lease, world.context, node("n2"), world.refusal("held", 5));
-  assert.ok(preparingDeadline(world.state("preparing"), world.context) <= world.now + 5.2);
+  assert.ok(preparingDeadline(world.state("preparing"), world.context.timing) <= world.now + 5.2);
   world.wait(5.2);
   tickPreparing(world.lease, world.context);
   assert.deepEqual(world.order, ["say prepare n2"]);
