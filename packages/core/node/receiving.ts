@@ -1,8 +1,9 @@
 /** Takes a heartbeat in: who it is from and whether that is proven, how it was heard, then everything it carries. */
 import { happened, takeEvents } from "./events.ts";
 import { followMove } from "./moves.ts";
-import { hearOutcomes, hearRequests } from "./requests.ts";
+import { hearOutcomes } from "./requests.ts";
 import { sendExtra } from "./sending.ts";
+import { hearRequests } from "./serving.ts";
 import type { Group, NodeState } from "./state.ts";
 import { takeLeaseEntry, unknownHolding } from "./voting.ts";
 import { advance, countMessage, type Hearing, heard } from "../membership/hearing.ts";

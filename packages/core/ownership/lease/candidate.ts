@@ -6,6 +6,7 @@ import {
   type Lease,
   type LeaseContext,
   newBallot,
+  newHolding,
   type Preparing,
   rankDelay,
   sayToVoters,
@@ -14,7 +15,7 @@ import { leaseHolder } from "./voter.ts";
 import type { Timing } from "../../cluster.ts";
 import type { LeaseEntry } from "../../wire/messages.ts";
 import type { NodeName } from "../../units/names.ts";
-import { after, earliest, type Instant, NEVER } from "../../units/time.ts";
+import { after, earliest, type Instant } from "../../units/time.ts";
 
 /** C1: stand when the time has come. A lease that names this kernel, from an earlier boot or not, is no obstacle (C10). */
 export function tickIdle(lease: Lease, context: LeaseContext): void {
@@ -79,26 +80,7 @@ export function promised(lease: Lease, context: LeaseContext, voter: NodeName): 
   if (state.role !== "preparing") return;
   state.promises.add(voter);
   if (state.promises.size < context.majority) return;
-  lease.state = {
-    role: "holding",
-    ballot: state.ballot,
-    number: 0,
-    grants: new Set(),
-    refusals: new Set(),
-    committed: false,
-    askedAt: context.now,
-    repeatAt: NEVER,
-    first: true,
-    tries: 0,
-    raises: 0,
-    hint: undefined,
-    majorityAt: context.now,
-    openUntil: context.now,
-    lapsed: false,
-    armed: [],
-    nomination: undefined,
-    handOver: undefined,
-  };
+  lease.state = newHolding(state.ballot, undefined, context.now);
   askForGrants(lease, context);
   context.tell({ kind: "elected" });
 }

@@ -1,11 +1,11 @@
 /** The planned move between two live nodes: offer, ready, nominate (ownership.md section 6, N1 to N5). */
 import { sameBallot, sameHolder } from "./ballot.ts";
 import { askForGrants, closeFence } from "./holder.ts";
-import { type Lease, type LeaseContext } from "./state.ts";
+import { type Lease, type LeaseContext, newHolding } from "./state.ts";
 import { isClosed, leaseHolder } from "./voter.ts";
 import type { LeaseEntry } from "../../wire/messages.ts";
 import type { BootId, NodeName } from "../../units/names.ts";
-import { after, NEVER } from "../../units/time.ts";
+import { after } from "../../units/time.ts";
 
 /** How many nominations a node remembers having taken up (N3). */
 const ADOPTED_MAX = 16;
@@ -76,26 +76,7 @@ export function takeUpNomination(
     return false;
   lease.adopted.push(key);
   if (lease.adopted.length > ADOPTED_MAX) lease.adopted.shift();
-  lease.state = {
-    role: "holding",
-    ballot: entry.ballot,
-    number: 0,
-    grants: new Set(),
-    refusals: new Set(),
-    committed: false,
-    askedAt: context.now,
-    repeatAt: NEVER,
-    first: true,
-    tries: 0,
-    raises: 2,
-    hint: undefined,
-    majorityAt: context.now,
-    openUntil: context.now,
-    lapsed: false,
-    armed: [],
-    nomination: entry,
-    handOver: undefined,
-  };
+  lease.state = newHolding(entry.ballot, entry, context.now);
   askForGrants(lease, context);
   context.tell({ kind: "elected" });
   return true;

@@ -9,6 +9,7 @@ import {
   type Lease,
   type LeaseContext,
   newBallot,
+  RAISES_MAX,
   rankDelay,
   sayToVoters,
 } from "./state.ts";
@@ -163,7 +164,7 @@ export function requestRefused(
     }
     return;
   }
-  const raise = state.first && state.raises < 2 && state.hint !== undefined;
+  const raise = state.first && state.raises < RAISES_MAX && state.hint !== undefined;
   if (raise && compareBallots(state.hint ?? state.ballot, state.ballot) > 0) {
     state.raises += 1;
     askForGrants(lease, context);

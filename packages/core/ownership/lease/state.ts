@@ -5,7 +5,7 @@ import type { Effect, VoterRecord } from "../../effects.ts";
 import type { Timing } from "../../cluster.ts";
 import type { LeaseEntry } from "../../wire/messages.ts";
 import type { BootId, GroupName, NodeName } from "../../units/names.ts";
-import { after, type Instant, type Milliseconds, milliseconds } from "../../units/time.ts";
+import { after, type Instant, type Milliseconds, milliseconds, NEVER } from "../../units/time.ts";
 
 /** Not standing; stands when eligible, `notBefore` has passed and the own voter's lease of another is over (C1). */
 export interface Idle {
@@ -117,6 +117,9 @@ export type LeaseOutcome =
 
 export type EndCause = "released" | "handed-over" | "not-elected" | "no-majority";
 
+/** C6: how often a ballot is raised before the first commit. */
+export const RAISES_MAX = 2;
+
 /** What both counters of a boot have reached: one for all groups, never back (I5). */
 export interface Counters {
   /** The highest round made or seen. */
@@ -169,6 +172,30 @@ export function newBallot(context: LeaseContext): Ballot {
 export function rankDelay(context: LeaseContext): Milliseconds {
   const step = Math.min(context.timing.heartbeat / 4, 4);
   return milliseconds((context.rank + 0.5 * nextRandom(context.random)) * step);
+}
+
+/** With a majority of promises, or by a nomination, which needs no ballot raised above it (N4). */
+export function newHolding(ballot: Ballot, nomination: Holding["nomination"], now: Instant): Holding {
+  return {
+    role: "holding",
+    ballot,
+    number: 0,
+    grants: new Set(),
+    refusals: new Set(),
+    committed: false,
+    askedAt: now,
+    repeatAt: NEVER,
+    first: true,
+    tries: 0,
+    raises: nomination === undefined ? 0 : RAISES_MAX,
+    hint: undefined,
+    majorityAt: now,
+    openUntil: now,
+    lapsed: false,
+    armed: [],
+    nomination,
+    handOver: undefined,
+  };
 }
 
 export function becomeIdle(lease: Lease, notBefore: Instant): void {
