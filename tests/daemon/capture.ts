@@ -32,6 +32,7 @@ export class Capture {
   readonly #data = new Uint8Array(SLOT * BATCH);
   readonly #lengths = new Uint32Array(BATCH);
   readonly #times = new Float64Array(BATCH);
+  #open = true;
 
   /** Of one port of the switch; `neighbours`: only ARP and neighbour advertisements. */
   constructor(cluster: TestCluster, port: string, neighbours: boolean) {
@@ -48,6 +49,7 @@ export class Capture {
     const handle = native.poll(this.#fd, 1, () => this.#read());
     if (typeof handle === "number") throw new Error(`poll: ${handle}`);
     this.#handle = handle;
+    cluster.atEnd(() => this.close());
   }
 
   #read(): void {
@@ -79,6 +81,8 @@ export class Capture {
   }
 
   close(): void {
+    if (!this.#open) return;
+    this.#open = false;
     native.pollStop(this.#handle);
     native.close(this.#fd);
   }

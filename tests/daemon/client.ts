@@ -21,6 +21,7 @@ export class Client {
     const open = (address: string): Probe => new Probe(native, NODES, parseIp(address) as IpAddress);
     this.#probes = cluster.inside(station, () => [open(ADDRESS), open(ADDRESS6)] as const);
     this.#timer = setInterval(() => this.#tick(), 1);
+    cluster.atEnd(() => this.close());
   }
 
   #tick(): void {
@@ -44,16 +45,25 @@ export class Client {
     return worse(four as Outage, six as Outage);
   }
 
-  /** Waits until one node has answered everything over both for 200 ms; its name. */
+  /** Waits until one node, not `other`, has answered everything over both for 200 ms from now on; its name. */
   steady(other?: string, limit_ms = 10_000): Promise<string> {
+    const from = this.position;
     return until(
       "a node that answers everything",
       () => {
-        const [four, six] = this.#probes.map((probe) => probe.steadyOwner(200)?.node);
-        return four !== undefined && four === six && four !== other ? four : undefined;
+        const [four, six] = this.#probes.map((probe) => probe.steadyOwner(200));
+        if (four === undefined || six === undefined || Math.min(four.from, six.from) < from) return undefined;
+        return four.node === six.node && four.node !== other ? four.node : undefined;
       },
       limit_ms,
     );
+  }
+
+  /** Answers that `node` gave, over IPv4 and IPv6, to requests from `from` on. */
+  answersOf(node: string, from: number): number {
+    for (const probe of this.#probes) probe.receive();
+    const counts = this.#probes.map((probe) => measureOutage(probe.samples(from, this.#number)).answered[node] ?? 0);
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   close(): void {

@@ -5,7 +5,8 @@
 import { execFile, spawn } from "node:child_process";
 import { readFileSync, readdirSync, readlinkSync, openSync, closeSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { fetchJson } from "@holdfast/api/client.ts";
+import { ApiFailure, fetchJson } from "@holdfast/api/client.ts";
+import { runPlan } from "@holdfast/cli/run.ts";
 import type { Event, History, Links, Status } from "@holdfast/api/schema.ts";
 import { nodeFiles } from "@holdfast/lab/daemons.ts";
 import type { NodeFiles } from "@holdfast/lab/daemons.ts";
@@ -47,9 +48,16 @@ export async function until<Value>(
 ): Promise<Value> {
   const end = performance.now() + limit_ms;
   for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > end) throw new Error(`not within ${limit_ms} ms: ${what}`);
+    let trouble = "";
+    try {
+      const found = await look();
+      if (found !== undefined && found !== false) return found;
+    } catch (error) {
+      // A daemon that does not answer yet.
+      if (!(error instanceof ApiFailure)) throw error;
+      trouble = ` (${error.message})`;
+    }
+    if (performance.now() > end) throw new Error(`not within ${limit_ms} ms: ${what}${trouble}`);
     await pause(10);
   }
 }
@@ -89,6 +97,7 @@ export class TestCluster {
   readonly name: string;
   readonly directory: string;
   #init = 0;
+  readonly #closers: (() => void)[] = [];
 
   private constructor(name: string) {
     this.name = name;
@@ -108,7 +117,13 @@ export class TestCluster {
     return cluster;
   }
 
+  /** Something a test opened: closed with the lab, so that a test that failed does not keep the process alive. */
+  atEnd(close: () => void): void {
+    this.#closers.push(close);
+  }
+
   async down(): Promise<void> {
+    for (const close of this.#closers) close();
     const ended = await execute(HOLDFAST, "lab", "down", "--name", this.name);
     if (ended.code !== 0) throw new Error(`lab down: ${ended.stderr}`);
   }
@@ -175,8 +190,19 @@ export class TestCluster {
 
   /** `holdfast run` in a node, beside the lab's own: ends with the lab at the latest. */
   startDaemon(node: string, options: readonly string[] = this.daemonOptions(node)): Started {
+    return this.#start(node, [HOLDFAST, "run", ...options], process.env);
+  }
+
+  /** The engine without the command before it: as soon as may be. */
+  startEngine(node: string): Started {
+    const { config, socket, state: stateDir, run: runDir } = this.files(node);
+    const { file, args, env } = runPlan({ config, node, socket, stateDir, runDir }, process.env);
+    return this.#start(node, [file, ...args.slice(1)], env);
+  }
+
+  #start(node: string, command: readonly string[], env: NodeJS.ProcessEnv): Started {
     const words = ["-t", String(this.#init), "-m", "-n", "-p", "--", "ip", "netns", "exec", node];
-    const child = spawn("nsenter", [...words, HOLDFAST, "run", ...options], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn("nsenter", [...words, ...command], { stdio: ["ignore", "pipe", "pipe"], env });
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding("utf8").on("data", (text: string) => (output += text));
