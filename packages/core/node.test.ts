@@ -170,6 +170,23 @@ test("C10: a daemon killed and restarted inside K goes on without a gap", () => 
   }
 });
 
+test("events: every event of a restarted daemon reaches the others, its first ones too", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    world.kill("n3");
+    world.run(1000);
+    const earlier = world.node("n3").events.length;
+    world.start("n3");
+    world.run(2000);
+    const own = world.node("n3").events.slice(earlier).filter((event) => event.node === "n3");
+    assert.ok(own.length > 0);
+    for (const event of own) {
+      const told = world.node("n1").events.some((each) => each.boot === event.boot && each.number === event.number);
+      assert.ok(told, `seed ${seed}: ${event.number} ${event.code}: ${event.text}`);
+    }
+  }
+});
+
 test("V2: a cluster without voter records abstains for 5.1 s before anyone owns", () => {
   const world = new VirtualCluster(cluster(["n1", "n2", "n3"]), 1);
   for (const node of world.nodes.values()) node.records = undefined;
