@@ -50,9 +50,9 @@ describe("links that fail", { skip: unable() }, () => {
   });
 
   test("the private link cut on all nodes: no move, no gap, and every node says so", async () => {
-    const rules = NODES.map((node) => `iifname "${node}-priv" drop`).join("; ");
-    const chain = `{ type filter hook forward priority 1; ${rules}; }`;
-    await cluster.run("switch", "nft", `table bridge cut { chain forward ${chain} }`);
+    const rules = NODES.map((node) => `add rule bridge cut forward iifname "${node}-priv" drop`).join("; ");
+    const chain = "{ type filter hook forward priority 1; }";
+    await cluster.run("switch", "nft", `add table bridge cut; add chain bridge cut forward ${chain}; ${rules}`);
     try {
       for (const node of NODES) {
         await until(`${node} says that priv is down`, async () => {

@@ -84,7 +84,6 @@ describe("a daemon that is hurt", { skip: unable() }, () => {
     const from = client.position;
     const started = cluster.startDaemon("n3");
     await until("n3 is heard on lan", async () => (await cluster.status("n1")).nodes[2]?.alive === true);
-    await until("x", () => started.output().includes("a majority")); console.log(started.output());
     const told = await until("n3 tells", async () =>
       (await cluster.events("n1", "link-down")).find((event) => event.node === "n3"),
     );
