@@ -127,7 +127,8 @@ describe("a daemon that is not to start", { skip: unable() }, () => {
     await cluster.run("n1", "nft", "flush", "ruleset");
     // Protected tables stay: the namespace is not what it was for the tests after this one.
     const left = await cluster.run("n1", "nft", "list", "tables");
-    for (const table of left.trim().split("\n").filter(Boolean)) await cluster.try("n1", "nft", "delete", ...table.split(" "));
+    for (const table of left.trim().split("\n").filter(Boolean))
+      await cluster.try("n1", "nft", "delete", ...table.split(" "));
   });
 
   for (const [rule, spoil, says] of [

@@ -266,7 +266,13 @@ describe("bad input", { skip: unable() }, () => {
     });
 
     test("bad fields are refused with 400 and never done", async () => {
-      for (const body of ["[]", "{", '{"node":5}', '{"node":"n3","reason":"a\\u0000b"}', '{"node":"n3","timeout_ms":1}']) {
+      for (const body of [
+        "[]",
+        "{",
+        '{"node":5}',
+        '{"node":"n3","reason":"a\\u0000b"}',
+        '{"node":"n3","timeout_ms":1}',
+      ]) {
         const head = `POST /v1/drain HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n`;
         assert.match(await answerTo(head + body), /^HTTP\/1\.1 400 /, body);
       }

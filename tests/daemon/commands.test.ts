@@ -46,10 +46,10 @@ describe("the command", { skip: unable() }, () => {
         status.nodes.map(({ name, state }) => [name, state]),
         NODES.map((name) => [name, "up"]),
       );
-      assert.deepEqual([status.groups[0]?.owner, status.groups[0]?.term], [
-        seen[0]?.groups[0]?.owner,
-        seen[0]?.groups[0]?.term,
-      ]);
+      assert.deepEqual(
+        [status.groups[0]?.owner, status.groups[0]?.term],
+        [seen[0]?.groups[0]?.owner, seen[0]?.groups[0]?.term],
+      );
     }
     for (const node of NODES) {
       // Two links, three listeners, two speakers for each.

@@ -63,7 +63,11 @@ export async function until<Value>(
 }
 
 /** Waits for `duration_ms` and throws as soon as the condition is hurt. */
-export async function always(what: string, duration_ms: number, holds: () => boolean | Promise<boolean>): Promise<void> {
+export async function always(
+  what: string,
+  duration_ms: number,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
   const end = performance.now() + duration_ms;
   while (performance.now() < end) {
     if (!(await holds())) throw new Error(`no longer true: ${what}`);
@@ -257,8 +261,13 @@ export class TestCluster {
   }
 
   /** Ends all faults, starts what died, and waits until all agree. */
-  heal(): Promise<unknown> {
-    return this.lab("heal");
+  async heal(): Promise<void> {
+    // The lab starts again only what it knows to be dead.
+    await until("the lab to notice who died", async () => {
+      const { nodes } = await this.lab<LabStatus>("status");
+      return nodes.every(({ name, daemon }) => daemon === "stopped" || this.processes(name, "engine").length > 0);
+    });
+    await this.lab("heal");
   }
 
   /** Process ids of the node's daemon. */

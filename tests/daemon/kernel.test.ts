@@ -64,7 +64,10 @@ describe("the kernel of a node", { skip: unable() }, () => {
   test("nft flush ruleset and Debian's nftables.conf: the service goes on and the fence is there", async () => {
     const fence = async (): Promise<boolean> => (await cluster.run("n1", "nft", "list", "tables")).includes("holdfast");
     assert.ok(await fence());
-    const commands = [["nft", "flush", "ruleset"], ...(existsSync(NFTABLES_CONF) ? [["nft", "-f", NFTABLES_CONF]] : [])];
+    const commands = [
+      ["nft", "flush", "ruleset"],
+      ...(existsSync(NFTABLES_CONF) ? [["nft", "-f", NFTABLES_CONF]] : []),
+    ];
     for (const words of commands) {
       const from = client.position;
       await cluster.run("n1", ...words);
@@ -104,7 +107,9 @@ describe("the kernel of a node", { skip: unable() }, () => {
 
   test("an owner whose engine is stopped is silent after its lease: asked through eth0, eth1, a new veth and by itself", async () => {
     await cluster.run("n3", "ip", "route", "add", `${ADDRESS}/32`, "via", "172.31.0.11", "dev", "eth1");
-    const askers = ["client", "extra-n1", "n1", "n3"].map((station) => [station, new Client(cluster, station)] as const);
+    const askers = ["client", "extra-n1", "n1", "n3"].map(
+      (station) => [station, new Client(cluster, station)] as const,
+    );
     // Each of them is heard while the engine runs: silence means something.
     for (const [station, asker] of askers)
       await until(`n1 answers ${station}`, () => asker.answersOf("n1", 0) > 20 || undefined);

@@ -33,8 +33,12 @@ describe("links that fail", { skip: unable() }, () => {
   test("frames from the owner to one standby dropped on both links: no move, no gap, and links shows the direction", async () => {
     await cluster.lab("one-way", "n1", "n2");
     const rows = await until("n2 does not hear n1", async () => {
-      const seen = (await cluster.links("n3")).rows.filter(({ listener, speaker }) => listener === "n2" && speaker === "n1");
-      return seen.length === 2 && seen.every(({ state }) => state === "DOWN") ? (await cluster.links("n3")).rows : undefined;
+      const seen = (await cluster.links("n3")).rows.filter(
+        ({ listener, speaker }) => listener === "n2" && speaker === "n1",
+      );
+      return seen.length === 2 && seen.every(({ state }) => state === "DOWN")
+        ? (await cluster.links("n3")).rows
+        : undefined;
     });
     for (const { listener, speaker, state } of rows)
       if (listener === "n1" && speaker === "n2") assert.notEqual(state, "DOWN", "n1 hears n2");

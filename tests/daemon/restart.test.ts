@@ -89,9 +89,8 @@ describe("a daemon that is hurt", { skip: unable() }, () => {
     );
     assert.match(told.text, /link priv of n3 does not work: .*(EADDRINUSE|in use)/i, started.output());
     const state = async (link: string) =>
-      (await cluster.links("n1")).rows.find(
-        (row) => row.link === link && row.listener === "n1" && row.speaker === "n3",
-      )?.state;
+      (await cluster.links("n1")).rows.find((row) => row.link === link && row.listener === "n1" && row.speaker === "n3")
+        ?.state;
     await until("priv is down", async () => (await state("priv")) === "DOWN");
     assert.equal(await state("lan"), "ok");
     native.close(taker);
@@ -100,4 +99,3 @@ describe("a daemon that is hurt", { skip: unable() }, () => {
     assert.equal((await client.since(from)).lost, 0);
   });
 });
-
