@@ -79,8 +79,16 @@ describe("a daemon that is not to start", { skip: unable() }, () => {
   });
 
   const options = (node: string): readonly string[] => [
-    ...["--config", `${folder}/holdfast.yaml`, "--node", node, "--socket", `${folder}/holdfast.sock`],
-    ...["--state-dir", `${folder}/state`, "--run-dir", `${folder}/run`],
+    "--config",
+    `${folder}/holdfast.yaml`,
+    "--node",
+    node,
+    "--socket",
+    `${folder}/holdfast.sock`,
+    "--state-dir",
+    `${folder}/state`,
+    "--run-dir",
+    `${folder}/run`,
   ];
 
   /** Starts it in n1 and returns what it said; fails unless it ended with 2 and left nothing. */
