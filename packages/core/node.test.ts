@@ -184,6 +184,42 @@ test("C10: a daemon killed and restarted inside K goes on without a gap", () => 
   }
 });
 
+test("events: every event of a restarted daemon reaches the others, its first ones too", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    world.kill("n3");
+    world.run(1000);
+    const earlier = world.node("n3").events.length;
+    world.start("n3");
+    world.run(2000);
+    const own = world
+      .node("n3")
+      .events.slice(earlier)
+      .filter((event) => event.node === "n3");
+    assert.ok(own.length > 0);
+    for (const event of own) {
+      const told = world.node("n1").events.some((each) => each.boot === event.boot && each.number === event.number);
+      assert.ok(told, `seed ${seed}: ${event.number} ${event.code}: ${event.text}`);
+    }
+  }
+});
+
+test("events: a failure that repeats with every beat is told once a minute, another one at once", () => {
+  const world = settled(1, ["n1", "n2", "n3"]);
+  const told = () => world.node("n2").events.filter((event) => event.code === "vote-not-saved").length;
+  const before = told();
+  for (let i = 0; i < 50; i++) {
+    world.input("n2", { kind: "saveFailed", group: web, detail: "ENOSPC" });
+    world.run(100);
+  }
+  assert.equal(told() - before, 1);
+  world.input("n2", { kind: "saveFailed", group: web, detail: "EIO" });
+  assert.equal(told() - before, 2);
+  world.run(60_000);
+  world.input("n2", { kind: "saveFailed", group: web, detail: "EIO" });
+  assert.equal(told() - before, 3);
+});
+
 test("V2: a cluster without voter records abstains for 5.1 s before anyone owns", () => {
   const world = new VirtualCluster(cluster(["n1", "n2", "n3"]), 1);
   for (const node of world.nodes.values()) node.records = undefined;

@@ -174,7 +174,13 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
   }
 }
 
+const TROUBLE_TOLD_EVERY_MS = 60_000;
+
+/** What fails at each beat is told once a minute: it must not push everything else out of the histories. */
 function trouble(state: NodeState, group: Group, code: string, text: string, now: Instant): void {
+  const told = group.troubleTold.get(code);
+  if (told?.text === text && between(told.at, now) < TROUBLE_TOLD_EVERY_MS) return;
+  group.troubleTold.set(code, { text, at: now });
   happened(state, now, {
     code,
     level: "alarm",

@@ -8,6 +8,8 @@ import { CONTROL_ENTRY, CONTROL_FLAGS } from "../processes.ts";
 const BACKLOG_BYTES = 1024 * 1024;
 const LINE_BYTES_MAX = 256 * 1024;
 const RESTART_MS = 200;
+/** Events and drain marks kept for a control that is being started again. */
+const KEPT_MAX = 1000;
 
 export interface ControlEvents {
   /** The first line of each new control process. */
@@ -24,6 +26,7 @@ export class ControlChild {
   #partial = "";
   #stopping = false;
   #dropped = 0;
+  #kept: ToControl[] = [];
 
   constructor(events: ControlEvents) {
     this.#events = events;
@@ -36,12 +39,19 @@ export class ControlChild {
 
   send(message: ToControl): void {
     const socket = this.#socket;
-    if (socket === undefined || socket.destroyed) return;
+    if (socket === undefined || socket.destroyed) return this.#keep(message);
     if (socket.writableLength > BACKLOG_BYTES) {
       this.#dropped += 1;
       return;
     }
     socket.write(`${JSON.stringify(message)}\n`);
+  }
+
+  /** Without control, what it must record waits for the next one: its own end is among it. */
+  #keep(message: ToControl): void {
+    if (message.kind !== "event" && message.kind !== "saveDrained") return;
+    if (this.#kept.length < KEPT_MAX) this.#kept.push(message);
+    else this.#dropped += 1;
   }
 
   /** Lines lost because control did not read, since the last call. */
@@ -76,6 +86,9 @@ export class ControlChild {
       this.#ended(child, signal === null ? `exit code ${code}` : `signal ${signal}`),
     );
     this.send(this.#events.hello());
+    const kept = this.#kept;
+    this.#kept = [];
+    for (const message of kept) this.send(message);
   }
 
   #ended(child: ChildProcess, detail: string): void {

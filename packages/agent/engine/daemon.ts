@@ -193,8 +193,10 @@ export class Daemon {
     this.#engine.input({ kind: "tick" });
   }
 
-  /** Once a second: what is counted elsewhere and told from here. */
+  /** Once a second: what is counted elsewhere and told from here, and what could not be opened before. */
   #housekeeping(): void {
+    // A port that another program had tells nobody when it is free.
+    this.#links.open();
     for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
     const offset = Date.now() - monotonic();
     if (Math.abs(offset - this.#wallOffset) > CLOCK_STEP_MS) {

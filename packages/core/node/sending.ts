@@ -116,7 +116,8 @@ function head(state: NodeState, peer: Peer, toBoot: BootId | undefined, extra: b
     stopping: state.stopping,
     stalled: now < state.stalledUntil,
     abstaining: state.abstaining,
-    eventsSeen: peer.eventsHad,
+    // What an earlier daemon of the peer told says nothing of the events of the one addressed.
+    eventsSeen: toBoot === peer.boot ? peer.eventsHad : 0,
     echo: undefined,
   };
 }

@@ -25,6 +25,8 @@ export interface Group {
   inheritedUntil: Instant | undefined;
   /** The addresses could not be placed or kept: not eligible until `AFTER_TROUBLE_MS` later. */
   addressTrouble: { readonly detail: string; readonly at: Instant } | undefined;
+  /** By the event's code, what was told last of a failure that may repeat with every beat. */
+  readonly troubleTold: Map<string, { readonly text: string; readonly at: Instant }>;
   /** The fence is open under this term and announced. */
   announcedTerm: number | undefined;
   /** N1: an offer that waits for the addresses to be in place. */
@@ -212,6 +214,7 @@ function newGroup(config: GroupConfig, self: NodeConfig, beginning: Beginning, n
     addressesPlaced: false,
     inheritedUntil: open && mayOwn ? after(now, beginning.cluster.timing.keep + INHERITED_SLACK_MS) : undefined,
     addressTrouble: undefined,
+    troubleTold: new Map(),
     announcedTerm: undefined,
     offer: undefined,
     move: undefined,
