@@ -1,10 +1,11 @@
 /** Frames as they pass a port of the lab's switch, with the kernel's time, and frames put in there. */
+import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { parseArpFrame } from "@holdfast/core/wire/arp.ts";
 import { parseNdpFrame } from "@holdfast/core/wire/ndp.ts";
 import * as socket from "@holdfast/lab/traffic/socket.ts";
 import { check, native } from "@holdfast/linux/load.ts";
 import type { PollHandle } from "@holdfast/linux/native.ts";
-import { neighbourFilter } from "@holdfast/linux/packet/frames.ts";
+import { claimFilter } from "@holdfast/linux/packet/frames.ts";
 import { ADDRESS, ADDRESS6 } from "./harness.ts";
 import type { TestCluster } from "./harness.ts";
 
@@ -44,7 +45,7 @@ export class Capture {
       void check("socket option", native.setsockopt(this.#fd, socket.SOL_SOCKET, name, socket.int32(value)));
     option(socket.SO_TIMESTAMPNS, 1);
     option(socket.SO_RCVBUF, BUFFER_BYTES);
-    if (neighbours) check("filter", native.attachFilter(this.#fd, neighbourFilter()));
+    if (neighbours) check("filter", native.attachFilter(this.#fd, claimFilter([ADDRESS, ADDRESS6] as IpAddress[])));
     check("bind", native.bind(this.#fd, socket.packetAddress(this.#index, socket.ETH_P_ALL)));
     const handle = native.poll(this.#fd, 1, () => this.#read());
     if (typeof handle === "number") throw new Error(`poll: ${handle}`);

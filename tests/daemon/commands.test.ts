@@ -117,7 +117,12 @@ describe("the command", { skip: unable() }, () => {
       const n3 = (await cluster.status("n1")).nodes[2];
       return n3?.alive === true && n3.drained;
     });
-    await until("n3 knows its reason", async () => (await cluster.status("n3")).nodes[2]?.drain_reason === "memory");
+    for (const asked of ["n1", "n2", "n3"]) {
+      await until(
+        `${asked} knows the reason`,
+        async () => (await cluster.status(asked)).nodes[2]?.drain_reason === "memory",
+      );
+    }
     const undrained = await cluster.holdfast("n2", "--json", "undrain", "n3");
     assert.equal(undrained.code, 0, undrained.stdout + undrained.stderr);
     await until("n3 is up", async () => (await cluster.status("n1")).nodes[2]?.state === "up");

@@ -117,6 +117,7 @@ class Scripted {
       message: this.#message,
       extra: true,
       drained: false,
+      drainReason: "",
       stopping: false,
       stalled: false,
       abstaining: false,

@@ -65,6 +65,7 @@ class OneNode {
       message: this.#message,
       extra: lease.length > 0,
       drained: false,
+      drainReason: "",
       stopping: false,
       stalled: false,
       abstaining: false,

@@ -45,6 +45,7 @@ function sendFull(
 ): void {
   const common: Heartbeat = {
     ...head(state, peer, peer.boot ?? peer.candidate, extra, now),
+    drainReason: state.drained ?? "",
     heard,
     groups,
     lease,
@@ -61,7 +62,7 @@ function sendFull(
 }
 
 /** Bytes that entries take at most, roughly: to split only what may be too large. */
-const ROUGHLY = { head: 150, heard: 80, groups: 140, lease: 220, events: 330, requests: 350, outcomes: 700 } as const;
+const ROUGHLY = { head: 360, heard: 80, groups: 140, lease: 220, events: 330, requests: 350, outcomes: 700 } as const;
 
 function fitting(heartbeat: Heartbeat, peer: Peer, now: Instant): readonly Heartbeat[] {
   const { heard, groups, lease, events, requests, outcomes } = heartbeat;
@@ -113,6 +114,7 @@ function head(state: NodeState, peer: Peer, toBoot: BootId | undefined, extra: b
     message: nextMessage(peer, now),
     extra,
     drained: state.drained !== undefined,
+    drainReason: "",
     stopping: state.stopping,
     stalled: now < state.stalledUntil,
     abstaining: state.abstaining,

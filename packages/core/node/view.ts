@@ -68,7 +68,7 @@ function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
     alive: isAlive(peer, state.cluster.timing.dead, now),
     age_ms: peerAge(peer, now),
     drained: last?.drained ?? false,
-    drainReason: undefined,
+    drainReason: last === undefined || last.drainReason === "" ? undefined : last.drainReason,
     stopping: last?.stopping ?? false,
     stalled: last?.stalled ?? false,
     abstaining: last?.abstaining ?? false,

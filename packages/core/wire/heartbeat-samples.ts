@@ -39,6 +39,7 @@ export const FULL: Heartbeat = {
   message: 4711,
   extra: true,
   drained: false,
+  drainReason: "kernel",
   stopping: true,
   stalled: false,
   abstaining: true,

@@ -1,6 +1,6 @@
 /** Spreads a heartbeat that is too large for one datagram over several, each complete in itself. */
 import { ByteWriter } from "./byte-writer.ts";
-import { ENTRY_WRITERS, MAXIMUM_HEARD, writeEcho, writeHead } from "./heartbeat.ts";
+import { ENTRY_WRITERS, MAXIMUM_HEARD, writeDrainReason, writeEcho, writeHead } from "./heartbeat.ts";
 import type { ListName } from "./heartbeat.ts";
 import type { Heartbeat } from "./messages.ts";
 
@@ -25,6 +25,7 @@ type Draft = { -readonly [List in ListName]: Heartbeat[List][number][] };
 export function splitHeartbeat(h: Heartbeat, maximumBytes: number, nextMessage: () => number): Heartbeat[] {
   const scratch = new ByteWriter();
   writeHead(scratch, h);
+  writeDrainReason(scratch, h.drainReason);
   const headBytes = scratch.length;
   writeEcho(scratch, h.echo);
   let room = maximumBytes - scratch.length;

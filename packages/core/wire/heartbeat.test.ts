@@ -11,6 +11,7 @@ const EMPTY: Heartbeat = {
   ...FULL,
   toBoot: undefined,
   extra: false,
+  drainReason: "",
   stopping: false,
   abstaining: false,
   echo: undefined,
@@ -42,6 +43,7 @@ function bytesOf(hex: string): Uint8Array {
 const GOLDEN = `
   01 35 a0a1a2a3a4a5a6a7 0102030405060708 b0b1b2b3b4b5b6b7 00000003 00c0ffee 000000001267 0000000c 01 61
   01 000a 000000001266 000005dc
+  08 0008 0006 6b65726e656c
   02 0010 03 6c6232 03 6c616e 0028 017c 000000d2
   03 0022 03 776562 02 00 01 61 01 00000007 01 61 a0a1a2a3a4a5a6a7 0118
           02 6462 00 07 00 00 0000
@@ -169,7 +171,7 @@ test("texts are cut at a character, and a code that is no name does not spoil th
 });
 
 test("sections, lease entries and requests of unknown types are skipped", () => {
-  const unknown = [0, 8, 200, 255];
+  const unknown = [0, 9, 200, 255];
   const head = emitHeartbeat(EMPTY);
   for (const type of unknown) {
     const bytes = new Uint8Array([...head, type, 0, 2, 9, 9, ...bytesOf("01 000a 000000001266 000005dc"), type, 0, 0]);
@@ -194,7 +196,7 @@ test("of a copy only head and echo are read, and it is a copy only with that boo
     return result.value;
   };
   const { heard, groups, lease, events, requests, outcomes } = EMPTY;
-  const bare = { ...FULL, heard, groups, lease, events, requests, outcomes };
+  const bare = { ...FULL, drainReason: "", heard, groups, lease, events, requests, outcomes };
   assert.deepEqual(asCopyOf(FULL.boot, FULL.message), bare);
   assert.deepEqual(asCopyOf(FULL.boot, FULL.message + 1), FULL);
   assert.deepEqual(asCopyOf("ffffffffffffffff", FULL.message), FULL);
@@ -282,7 +284,7 @@ test("every cut of a message is refused or is a whole number of sections", () =>
   for (let length = 0; length < bytes.length; length++)
     if (parseHeartbeat(bytes.subarray(0, length)).ok) whole.push(length);
   // The head is 46 bytes; the sections follow as in the golden message.
-  assert.deepEqual(whole, [46, 59, 78, 115, 454, 504, 591]);
+  assert.deepEqual(whole, [46, 59, 70, 89, 126, 465, 515, 602]);
 });
 
 test("a message nobody split is refused when emitted", () => {

@@ -13,6 +13,7 @@ import {
   readHeard,
   readOutcome,
   readRequest,
+  REASON_BYTES,
   writeEvent,
   writeGroup,
   writeHeard,
@@ -34,8 +35,8 @@ export const MAXIMUM_HEARTBEAT_BYTES = 65_535;
 export const MAXIMUM_HEARD = 255;
 
 const FLAG = { extra: 1, drained: 2, stopping: 4, stalled: 8, abstaining: 16, toBoot: 32 } as const;
-const SECTION = { echo: 1, heard: 2, groups: 3, lease: 4, events: 5, requests: 6, outcomes: 7 } as const;
-const LAST_SECTION = SECTION.outcomes;
+const SECTION = { echo: 1, heard: 2, groups: 3, lease: 4, events: 5, requests: 6, outcomes: 7, drain: 8 } as const;
+const LAST_SECTION = SECTION.drain;
 const NO_BOOT = "0000000000000000";
 
 /** The names of the lists a heartbeat carries. */
@@ -61,6 +62,7 @@ export function emitHeartbeat(h: Heartbeat): Uint8Array {
   const out = new ByteWriter();
   writeHead(out, h);
   writeEcho(out, h.echo);
+  writeDrainReason(out, h.drainReason);
   writeList(out, "heard", h.heard);
   writeList(out, "groups", h.groups);
   writeList(out, "lease", h.lease);
@@ -101,6 +103,14 @@ export function writeEcho(out: ByteWriter, echo: Echo | undefined): void {
   out.end(mark);
 }
 
+export function writeDrainReason(out: ByteWriter, reason: string): void {
+  if (reason === "") return;
+  out.u8(SECTION.drain);
+  const mark = out.begin();
+  out.text(reason, REASON_BYTES);
+  out.end(mark);
+}
+
 function writeList<List extends ListName>(out: ByteWriter, list: List, entries: Heartbeat[List]): void {
   if (entries.length === 0) return;
   const write: (out: ByteWriter, entry: Heartbeat[List][number]) => void = ENTRY_WRITERS[list];
@@ -127,7 +137,7 @@ export function parseHeartbeat(
   return from.error === undefined ? success({ ...head, ...lists }) : failure(from.error);
 }
 
-type Lists = { -readonly [Key in ListName | "echo"]: Heartbeat[Key] };
+type Lists = { -readonly [Key in ListName | "echo" | "drainReason"]: Heartbeat[Key] };
 
 function readHead(from: ByteReader): Omit<Heartbeat, keyof Lists> {
   if (from.u8("version") !== HEARTBEAT_VERSION) from.fail("version", "version");
@@ -158,7 +168,16 @@ function readHead(from: ByteReader): Omit<Heartbeat, keyof Lists> {
 }
 
 function readSections(from: ByteReader, copy: boolean): Lists {
-  const lists: Lists = { echo: undefined, heard: [], groups: [], lease: [], events: [], requests: [], outcomes: [] };
+  const lists: Lists = {
+    echo: undefined,
+    drainReason: "",
+    heard: [],
+    groups: [],
+    lease: [],
+    events: [],
+    requests: [],
+    outcomes: [],
+  };
   let seen = 0;
   while (from.more) {
     const type = from.u8("section.type");
@@ -192,6 +211,9 @@ function readSection(lists: Lists, type: number, from: ByteReader): void {
       return;
     case SECTION.requests:
       lists.requests = readList(from, readRequest);
+      return;
+    case SECTION.drain:
+      lists.drainReason = from.text(REASON_BYTES, "drain.reason");
       return;
     default:
       lists.outcomes = readList(from, readOutcome);

@@ -159,6 +159,8 @@ export interface Heartbeat {
   /** Sent outside the regular beat (an answer or a repeat): does not count for the interval. */
   readonly extra: boolean;
   readonly drained: boolean;
+  /** What the operator said when draining, at most 200 bytes; "" when not drained. */
+  readonly drainReason: string;
   readonly stopping: boolean;
   readonly stalled: boolean;
   readonly abstaining: boolean;
