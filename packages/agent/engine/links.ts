@@ -3,13 +3,14 @@ import { Copies } from "./copies.ts";
 import { Rejections } from "./rejections.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, LinkConfig, NodeConfig } from "@holdfast/core/cluster.ts";
-import type { Input } from "@holdfast/core/effects.ts";
+import type { Input, RejectReason } from "@holdfast/core/effects.ts";
 import { emitHeartbeat, parseHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
 import type { LinkName, NodeName } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Adapters } from "@holdfast/linux/adapters.ts";
 import { native } from "@holdfast/linux/load.ts";
+import type { DatagramSource } from "@holdfast/linux/packet/socket-address.ts";
 import { openUdp, type UdpSocket } from "@holdfast/linux/packet/udp.ts";
 
 /** One link of this node; without a socket it is down, for the reason given. */
@@ -58,7 +59,7 @@ export class Links {
     const { name } = link.config;
     const options = { address: link.address, port: link.config.port, device: adapter.name };
     const opened = openUdp(native, options, {
-      datagram: (bytes, from) => this.#received(name, bytes, `${from.address}:${from.port}`),
+      datagram: (bytes, from) => this.#received(name, bytes, from),
     });
     if (!opened.ok) return this.#lost(link, opened.error);
     link.socket = opened.value;
@@ -86,14 +87,18 @@ export class Links {
     link.socket.send(address, link.config.port, this.#sealer.seal(stream, this.#encoded.bytes));
   }
 
-  #received(link: LinkName, bytes: Uint8Array, source: string): void {
+  #received(link: LinkName, bytes: Uint8Array, from: Readonly<DatagramSource>): void {
     const opened = this.#sealer.open(bytes);
-    if (!opened.ok) return this.rejections.count(link, opened.error.reason, source);
+    if (!opened.ok) return this.#rejected(link, opened.error.reason, from);
     const parsed = parseHeartbeat(opened.value.payload, this.#copies.has);
-    if (!parsed.ok) return this.rejections.count(link, "parse", source);
+    if (!parsed.ok) return this.#rejected(link, "parse", from);
     // The seal's boot is the sender's proof; a message may not speak for another.
-    if (parsed.value.boot !== opened.value.boot) return this.rejections.count(link, "sender", source);
+    if (parsed.value.boot !== opened.value.boot) return this.#rejected(link, "sender", from);
     this.#copies.add(parsed.value.boot, parsed.value.message);
     this.#input({ kind: "heartbeat", link, heartbeat: parsed.value });
+  }
+
+  #rejected(link: LinkName, reason: RejectReason, from: Readonly<DatagramSource>): void {
+    this.rejections.count(link, reason, `${from.address}:${from.port}`);
   }
 }

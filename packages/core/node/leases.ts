@@ -23,8 +23,13 @@ export function leaseContext(state: NodeState, group: Group, now: Instant): Leas
     boot: state.boot,
     counters: state.counters,
     random: state.random,
-    eligible: ineligibility(state, group) === "",
-    rank: ownRank(state, group, now),
+    // Asked for at elections only, and not cheap with many peers.
+    get eligible() {
+      return ineligibility(state, group) === "";
+    },
+    get rank() {
+      return ownRank(state, group, now);
+    },
     record: group.record,
     say: (to, entry) => state.outbox.push({ to, entry }),
     effect: (effect) => state.effects.push(effect),

@@ -1,7 +1,8 @@
 /** Writes numbers, names, identities and texts in network byte order into a buffer that grows. */
 import { writeUtf8 } from "./utf8.ts";
 
-const FIRST_CAPACITY = 2048;
+/** A usual heartbeat has 240 bytes. */
+const FIRST_CAPACITY = 512;
 
 export class ByteWriter {
   #bytes: Uint8Array = new Uint8Array(FIRST_CAPACITY);

@@ -32,6 +32,25 @@ export function readInternetAddress(
   return undefined;
 }
 
+/** Who sent a datagram. The text is made when it is asked for: for most datagrams nobody does. */
+export class DatagramSource {
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  /** The bytes of the kernel's socket address; they must not change before the source is asked. */
+  set bytes(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** "0.0.0.0" when the kernel gave no internet address. */
+  get address(): IpAddress {
+    return readInternetAddress(this.#bytes)?.address ?? ("0.0.0.0" as IpAddress);
+  }
+
+  get port(): number {
+    return readInternetAddress(this.#bytes)?.port ?? 0;
+  }
+}
+
 /** `struct sockaddr_ll`, 20 bytes; `protocol` an EtherType, 0 for none. */
 export function linkAddress(interfaceIndex: number, protocol: number): Uint8Array {
   const out = new Uint8Array(20);

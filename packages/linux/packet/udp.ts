@@ -6,7 +6,7 @@ import { failure, success } from "@holdfast/core/units/result.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
 import { check } from "../load.ts";
 import type { Native, PollHandle } from "../native.ts";
-import { AF_INET, AF_INET6, internetAddress, readInternetAddress } from "./socket-address.ts";
+import { AF_INET, AF_INET6, DatagramSource, internetAddress } from "./socket-address.ts";
 
 const { EADDRNOTAVAIL } = constants.errno;
 const SOCK_DGRAM = 2;
@@ -42,8 +42,8 @@ export interface UdpOptions {
 }
 
 export interface UdpEvents {
-  /** `data` is valid until the callback returns. */
-  readonly datagram: (data: Uint8Array, from: { readonly address: IpAddress; readonly port: number }) => void;
+  /** `data` and `from` are valid until the callback returns. */
+  readonly datagram: (data: Uint8Array, from: Readonly<DatagramSource>) => void;
   /** An error of the socket (-errno), such as an ICMP error or the interface going down; receiving goes on. */
   readonly trouble?: (status: number) => void;
 }
@@ -70,7 +70,8 @@ export class UdpSocket {
   readonly #lengths = new Uint32Array(BATCH);
   readonly #senders = new Uint8Array(BATCH * ADDRESS_SLOT);
   /** The socket addresses of the peers, made once. */
-  readonly #peers = new Map<string, Uint8Array>();
+  readonly #peers = new Map<IpAddress, { readonly port: number; readonly address: Uint8Array }>();
+  readonly #source = new DatagramSource();
   #open = true;
 
   /** Use openUdp. Throws what the kernel refused. */
@@ -104,14 +105,13 @@ export class UdpSocket {
   /** Bytes sent, or -errno; -EADDRNOTAVAIL for an address of the other family. */
   send(to: IpAddress, port: number, bytes: Uint8Array): number {
     if (isIpv4(to) !== this.#v4) return -EADDRNOTAVAIL;
-    const key = `${to} ${port}`;
-    let address = this.#peers.get(key);
-    if (address === undefined) {
+    let peer = this.#peers.get(to);
+    if (peer === undefined || peer.port !== port) {
       if (this.#peers.size >= 1024) this.#peers.clear();
-      address = internetAddress(to, port, this.#scope);
-      this.#peers.set(key, address);
+      peer = { port, address: internetAddress(to, port, this.#scope) };
+      this.#peers.set(to, peer);
     }
-    return this.#native.send(this.#fd, bytes, address);
+    return this.#native.send(this.#fd, bytes, peer.address);
   }
 
   /** Takes what has come already, without waiting for the loop. */
@@ -162,8 +162,7 @@ export class UdpSocket {
   #deliver(i: number): void {
     const length = this.#lengths[i] ?? 0;
     if (length > SLOT_BYTES) return;
-    const from = readInternetAddress(this.#senders.subarray(i * ADDRESS_SLOT, (i + 1) * ADDRESS_SLOT));
-    if (from === undefined) return;
-    this.#events.datagram(this.#buffer.subarray(i * SLOT_BYTES, i * SLOT_BYTES + length), from);
+    this.#source.bytes = this.#senders.subarray(i * ADDRESS_SLOT, (i + 1) * ADDRESS_SLOT);
+    this.#events.datagram(this.#buffer.subarray(i * SLOT_BYTES, i * SLOT_BYTES + length), this.#source);
   }
 }
