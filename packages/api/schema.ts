@@ -69,6 +69,8 @@ export interface GroupStatus {
   readonly addresses: readonly string[];
   readonly standbys: readonly string[];
   readonly state: "owned" | "moving" | "unowned" | "two-owners" | "unknown";
+  /** Addresses of it that somebody else removed on the answering node, put back each time, since its daemon started. */
+  readonly addresses_restored: number;
   readonly last_move: { readonly cause: string; readonly outage_ms: number | null } | null;
 }
 

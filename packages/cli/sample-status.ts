@@ -49,6 +49,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         addresses: ["10.0.0.100/24", "2001:db8::100/64"],
         standbys: ["lb3"],
         state: "owned",
+        addresses_restored: 0,
         last_move: { cause: "manual", outage_ms: 38 },
       },
       {
@@ -59,6 +60,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         addresses: ["10.0.0.101/24"],
         standbys: [],
         state: "owned",
+        addresses_restored: 0,
         last_move: { cause: "drain", outage_ms: 41 },
       },
     ],

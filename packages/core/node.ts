@@ -161,6 +161,7 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
       trouble(state, group, "address-failed", `addresses not placed: ${input.detail}`, now);
       return placeGroup(state, group, now);
     case "addressRestored":
+      group.addressesRestored += 1;
       return happened(state, now, {
         code: "address-restored",
         level: "warning",

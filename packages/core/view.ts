@@ -75,6 +75,8 @@ export interface GroupView {
   readonly standbys: readonly NodeName[];
   readonly fence: FenceState;
   readonly moving: boolean;
+  /** How often an address of it was removed here by somebody else and put back, since this daemon started. */
+  readonly addressesRestored: number;
   readonly candidates: readonly { readonly node: NodeName; readonly ineligible: Ineligibility | "down" }[];
   /** Why the owner owns it (or why nobody does), in words. */
   readonly cause: string;

@@ -59,6 +59,7 @@ describe("the kernel of a node", { skip: unable() }, () => {
       assert.ok(outage_ms < 50, `outage ${outage_ms} ms`);
       assert.equal(await cluster.owner("n2"), "n1");
     }
+    assert.equal((await cluster.status("n1")).groups[0]?.addresses_restored, 2, "counted");
   });
 
   test("nft flush ruleset and Debian's nftables.conf: the service goes on and the fence is there", async () => {

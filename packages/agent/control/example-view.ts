@@ -82,6 +82,7 @@ export function exampleGroup(
     standbys,
     fence: owner === "lb1" ? "open" : "closed",
     moving: false,
+    addressesRestored: 0,
     candidates: NAMES.map((node) => ({
       node,
       ineligible: node === owner || standbys.includes(node) ? "" : "not-preferred",

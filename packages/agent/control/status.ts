@@ -103,6 +103,7 @@ function groupStatus(group: GroupView, stale: boolean, events: readonly Event[])
     addresses: group.addresses,
     standbys: stale ? [] : group.standbys,
     state: stale ? "unknown" : groupState(group),
+    addresses_restored: group.addressesRestored,
     last_move: lastMove(events, group.name),
   };
 }

@@ -21,6 +21,8 @@ export interface Group {
   readonly interfaces: readonly InterfaceName[];
   addressesWanted: boolean;
   addressesPlaced: boolean;
+  /** Addresses that somebody else removed and that were put back. */
+  addressesRestored: number;
   /** C10: the addresses of the daemon before stay until its fence has certainly ended. */
   inheritedUntil: Instant | undefined;
   /** The addresses could not be placed or kept: not eligible until `AFTER_TROUBLE_MS` later. */
@@ -212,6 +214,7 @@ function newGroup(config: GroupConfig, self: NodeConfig, beginning: Beginning, n
     // C10: the fence of the daemon before still answers; its addresses stay while the voters are asked again.
     addressesWanted: open && mayOwn,
     addressesPlaced: false,
+    addressesRestored: 0,
     inheritedUntil: open && mayOwn ? after(now, beginning.cluster.timing.keep + INHERITED_SLACK_MS) : undefined,
     addressTrouble: undefined,
     troubleTold: new Map(),

@@ -107,6 +107,7 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
     standbys: ready.toSorted((a, b) => config.prefer.indexOf(a) - config.prefer.indexOf(b)),
     fence: ownFence(group, now),
     moving: group.move !== undefined,
+    addressesRestored: group.addressesRestored,
     candidates,
     cause: group.cause,
   };
