@@ -134,6 +134,25 @@ async function holder(output: string[] = [], extra: Partial<FenceOptions> = {}):
   return child;
 }
 
+/** A process that asks V4 once a millisecond, once it has been answered. */
+async function steadyProbe(): Promise<{ stop(): Promise<{ sent: number; lost: number }> }> {
+  const program = `${import.meta.dirname}/probe-process.ts`;
+  const words = ["netns", "exec", client.name, process.execPath, program, V4, "5000", "10.81.0.2"];
+  const child = spawn("ip", words, { stdio: ["pipe", "pipe", "inherit"] });
+  holders.add(child);
+  let output = "";
+  child.stdout.on("data", (data: Buffer) => (output += data.toString()));
+  await until("the probe is answered", () => output.includes("answered"));
+  return {
+    stop: async () => {
+      child.stdin.end();
+      await until("the probe has counted", () => output.includes("}"));
+      holders.delete(child);
+      return JSON.parse(output.slice(output.indexOf("{"))) as { sent: number; lost: number };
+    },
+  };
+}
+
 async function end(child: ChildProcess): Promise<void> {
   holders.delete(child);
   child.kill("SIGKILL");
@@ -297,15 +316,28 @@ test(
     const probe = probers[0];
     assert.ok(probe !== undefined);
     await until("it answers", async () => ((await probe.count()).udp ?? 0) === 10);
+    const asking = await steadyProbe();
     await end(first);
     const next = node.inside(() => openFence(native, PLAN));
     assert.ok(next.ok, next.ok ? "" : next.error);
+    fences.add(next.value);
     assert.equal(next.value.adopted, true);
     const remaining = next.value.remaining();
     assert.ok(remaining.ok && (remaining.value.get(7) ?? 0) > 0, "still open");
-    const asked = probe.answers.udp;
-    probe.ask();
-    await until("it answers", () => probe.answers.udp > asked, 100);
+    assert.equal(next.value.commit(7, 1).ok, false, "nothing stays armed");
+    let number = 1000;
+    const renewing = setInterval(() => {
+      number++;
+      next.value.arm(7, number);
+      next.value.commit(7, number);
+    }, 20);
+    // Longer than what the first daemon's last renewal was good for.
+    await pause(KEEP_MS + 50);
+    const { sent, lost } = await asking.stop();
+    clearInterval(renewing);
+    assert.ok(sent > KEEP_MS, `${sent} questions`);
+    assert.equal(lost, 0, `of ${sent} questions`);
+    fences.delete(next.value);
     next.value.dispose();
     await pause(KEEP_MS + 20);
     await assertSilent("dead, tables left");

@@ -1,5 +1,5 @@
 /**
- * The typed surface of the C addon (native/holdfast.c): system calls on buffers, and libuv watchers. No policy.
+ * The typed surface of the C addon (native/): system calls on buffers, and libuv watchers. No policy.
  *
  * File descriptors are plain integers. Every call returns a value >= 0, or -errno; none throws for what the kernel
  * refuses, and none crashes on a closed, foreign or negative descriptor (-EBADF).

@@ -20,5 +20,5 @@ fi
 mkdir -p "$here/../build"
 target=$here/../build/holdfast.node
 "${CC:-gcc}" -std=gnu17 -O2 -g -fPIC -shared -fvisibility=hidden -Wall -Wextra -Werror \
-  -I "$headers" -o "$target.new" "$here/holdfast.c"
+  -I "$headers" -o "$target.new" "$here"/*.c
 mv "$target.new" "$target"

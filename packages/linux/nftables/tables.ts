@@ -1,6 +1,6 @@
 /** What the kernel holds of our tables: digests, rules per chain, elements per set; and whom an event of the rule set came from. */
 import { attributeList, attributes, DUMP, readBe32, readBe64, readText, REQUEST } from "../netlink/message.ts";
-import type { Attributes, Message, MessageWriter } from "../netlink/message.ts";
+import type { Message, MessageWriter } from "../netlink/message.ts";
 import type { NetlinkError, RequestSocket } from "../netlink/socket.ts";
 import { success } from "@holdfast/core/units/result.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
@@ -27,24 +27,33 @@ export interface FoundElement {
 
 export function listTables(socket: RequestSocket, writer: MessageWriter): Result<FoundTable[], NetlinkError> {
   const found: FoundTable[] = [];
-  const result = dump(socket, writer, GET_TABLE, 0, undefined, (family, at) => {
-    const name = readText(at.get(1));
-    if (name === undefined) return;
-    found.push({
-      family,
-      name,
-      flags: readBe32(at.get(2)) ?? 0,
-      digest: Uint8Array.from(at.get(6) ?? []),
-      owner: readBe32(at.get(7)) ?? 0,
-    });
+  const result = dump(socket, writer, GET_TABLE, 0, undefined, (message) => {
+    const table = parseTable(message);
+    if (table !== undefined) found.push(table);
   });
   return result.ok ? success(found) : result;
+}
+
+/** One message of a dump of tables; undefined without a name. */
+export function parseTable(message: Message): FoundTable | undefined {
+  const family = message.payload[0];
+  const at = attributes(message.payload, ATTRIBUTES);
+  const name = readText(at.get(1));
+  if (family === undefined || name === undefined) return undefined;
+  return {
+    family,
+    name,
+    flags: readBe32(at.get(2)) ?? 0,
+    digest: Uint8Array.from(at.get(6) ?? []),
+    owner: readBe32(at.get(7)) ?? 0,
+  };
 }
 
 /** The names of a table's chains. */
 export function listChains(socket: RequestSocket, writer: MessageWriter, table: Table): Result<string[], NetlinkError> {
   const found: string[] = [];
-  const result = dump(socket, writer, GET_CHAIN, table.family, undefined, (_, at) => {
+  const result = dump(socket, writer, GET_CHAIN, table.family, undefined, (message) => {
+    const at = attributes(message.payload, ATTRIBUTES);
     const name = readText(at.get(3));
     if (readText(at.get(1)) === table.name && name !== undefined) found.push(name);
   });
@@ -64,7 +73,8 @@ export function countRules(
     GET_RULE,
     table.family,
     (request) => request.attributeText(1, table.name),
-    (_, at) => {
+    (message) => {
+      const at = attributes(message.payload, ATTRIBUTES);
       const chain = readText(at.get(2));
       if (readText(at.get(1)) === table.name && chain !== undefined) found.set(chain, (found.get(chain) ?? 0) + 1);
     },
@@ -86,13 +96,20 @@ export function listElements(
   writer.end();
   const result = socket.dump(writer.bytes, (message) => {
     if (message.type !== messageType(NEW_ELEMENT)) return;
-    for (const [, element] of attributeList(attributes(message.payload, ATTRIBUTES).get(3) ?? new Uint8Array(), 0)) {
-      const at = attributes(element, 0);
-      const key = attributes(at.get(1) ?? new Uint8Array(), 0).get(1);
-      if (key !== undefined) found.push({ key: Uint8Array.from(key), expires_ms: readBe64(at.get(5)) ?? 0 });
-    }
+    for (const element of parseElements(message)) found.push(element);
   });
   return result.ok ? success(found) : result;
+}
+
+/** The elements of one message of a dump of a set; those without a key are left out. */
+export function parseElements(message: Message): FoundElement[] {
+  const found: FoundElement[] = [];
+  for (const [, element] of attributeList(attributes(message.payload, ATTRIBUTES).get(3) ?? new Uint8Array(), 0)) {
+    const at = attributes(element, 0);
+    const key = attributes(at.get(1) ?? new Uint8Array(), 0).get(1);
+    if (key !== undefined) found.push({ key: Uint8Array.from(key), expires_ms: readBe64(at.get(5)) ?? 0 });
+  }
+  return found;
 }
 
 /** The table an event of the rule set is about; undefined for other events. */
@@ -117,12 +134,12 @@ function dump(
   kind: number,
   family: number,
   extra: ((writer: MessageWriter) => void) | undefined,
-  take: (family: number, at: Attributes) => void,
+  take: (message: Message) => void,
 ): Result<void, NetlinkError> {
   writer.reset();
   writer.begin(messageType(kind), REQUEST | DUMP);
   writeFamily(writer, family);
   extra?.(writer);
   writer.end();
-  return socket.dump(writer.bytes, (message) => take(message.payload[0] ?? 0, attributes(message.payload, ATTRIBUTES)));
+  return socket.dump(writer.bytes, take);
 }
