@@ -29,6 +29,8 @@ export interface ScriptedEngine {
 }
 
 export interface EngineOptions {
+  /** Answers no question for the view from the start. */
+  readonly silent?: boolean;
   readonly directory?: string;
   readonly stateDirectory?: string;
   readonly user?: { readonly uid: number; readonly gid: number };
@@ -62,7 +64,7 @@ export async function scriptedEngine(options: EngineOptions = {}): Promise<Scrip
     stateDirectory: options.stateDirectory ?? join(directory, "state"),
     socket: join(directory, "holdfast.sock"),
     said: [],
-    view: exampleView(),
+    view: options.silent === true ? undefined : exampleView(),
     onRequest: () => undefined,
     tell,
     tellEvent: (event) => tell({ kind: "event", event: exampleEvent(event, ++number) }),
