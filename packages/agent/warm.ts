@@ -9,7 +9,7 @@ for (const command of [
   [...ENGINE_FLAGS, ENGINE_ENTRY],
   [...CONTROL_FLAGS, CONTROL_ENTRY],
 ]) {
-  const [program = process.execPath, ...args] = [...asRoot, process.execPath, ...command, "--warm"];
+  const [program, ...args] = [...asRoot, process.execPath, ...command, "--warm"];
   const env = { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE };
   const { status, error } = spawnSync(program, args, { stdio: "inherit", env });
   // A cold cache costs memory and a tenth of a second, never the set-up.

@@ -228,6 +228,22 @@ test("V2: a cluster without voter records abstains for 5.1 s before anyone owns"
   assert.ok(took !== undefined && took >= 5100 && took < 5600, `${took}`);
 });
 
+test("a cluster that starts abstaining elects the first in prefer, whichever daemon was up first", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const world = new VirtualCluster(cluster(["n1", "n2", "n3"]), seed);
+    for (const node of world.nodes.values()) node.records = undefined;
+    for (const name of ["n3", "n2", "n1"]) {
+      world.start(name);
+      world.run(world.random() * 60);
+    }
+    assert.notEqual(
+      world.until(() => world.owner("web") !== undefined, 8000),
+      undefined,
+    );
+    assert.equal(world.owner("web"), "n1", `seed ${seed}`);
+  }
+});
+
 test("move: an operator's request on any node moves the group to the node asked for, within milliseconds", () => {
   for (const seed of SEEDS) {
     for (const asked of ["n1", "n2", "n3"]) {

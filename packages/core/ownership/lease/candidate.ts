@@ -110,5 +110,7 @@ export function prepareRefused(
   const needed = state.refusals.size - (context.voters.length - context.majority);
   const possible = Math.max(now, times[needed - 1] ?? now) as Instant;
   // Without a time to wait for (a voter of another configuration, say) an interval is soon enough.
-  becomeIdle(lease, after(possible > now ? possible : after(now, timing.heartbeat), rankDelay(context)));
+  // A cluster that starts has time to let the first in prefer have it: voters end their abstention one after the other.
+  const turn = entry.reason === "abstaining" ? context.rank * timing.heartbeat : 0;
+  becomeIdle(lease, after(possible > now ? possible : after(now, timing.heartbeat), turn + rankDelay(context)));
 }
