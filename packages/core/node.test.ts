@@ -102,11 +102,14 @@ test("no fault, no move: a minute without faults keeps owner and fence", () => {
 test("30 % loss on both links: no move and no gap at 100/300", () => {
   for (const seed of SEEDS) {
     const world = settled(seed, ["n1", "n2", "n3"]);
+    const { round } = world.node("n1").records?.get(web)?.accepted?.ballot ?? { round: 0 };
     world.faults.loss = 0.3;
     for (let i = 0; i < 3000; i++) {
       world.run(10);
       assert.equal(world.owner("web"), "n1", `seed ${seed} at ${world.now}`);
     }
+    // Nobody else stood in between: no voter missed every request of a lease's length.
+    assert.equal(world.node("n1").records?.get(web)?.accepted?.ballot.round, round);
   }
 });
 

@@ -91,6 +91,24 @@ test("C4: the same number goes each h/8 to those that have not granted, inside W
   assert.equal(repeats, 3);
 });
 
+test("a grant that is not back within a third of the interval is asked for again, once, though a majority has granted", () => {
+  const world = open();
+  beat(world);
+  const { number } = world.state("holding");
+  grant(world, "n1");
+  grant(world, "n2");
+  world.take();
+  const said: string[] = [];
+  for (let i = 0; i < 7; i++) {
+    world.wait(12.5);
+    tickHolding(world.lease, world.context);
+    for (const { to, entry } of world.said) said.push(`${entry.kind} ${to}`);
+    world.take();
+  }
+  assert.deepEqual(said, ["propose n3"]);
+  assert.equal(world.state("holding").number, number);
+});
+
 test("C4: each number is one more than the last, never from a grant", () => {
   const world = open();
   const first = world.state("holding").number;

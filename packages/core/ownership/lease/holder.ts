@@ -72,11 +72,11 @@ export function tickHolding(lease: Lease, context: LeaseContext): void {
   const { state } = lease;
   if (state.role !== "holding") return;
   const { now, timing } = context;
-  if (!state.committed && state.number !== 0 && now >= state.repeatAt) {
+  if (state.number !== 0 && now >= state.repeatAt) {
     state.repeatAt = after(now, timing.heartbeat / 8);
-    if (state.repeatAt > after(state.askedAt, timing.window)) state.repeatAt = NEVER;
+    if (state.committed || state.repeatAt > after(state.askedAt, timing.window)) state.repeatAt = NEVER;
     const missing = context.voters.filter((voter) => !state.grants.has(voter));
-    sayRequest(state, lease, context, missing);
+    if (now < after(state.askedAt, timing.window)) sayRequest(state, lease, context, missing);
   }
   if (!state.lapsed && !state.first && now >= state.openUntil) {
     state.lapsed = true;
@@ -89,7 +89,7 @@ export function tickHolding(lease: Lease, context: LeaseContext): void {
 
 export function holdingDeadline(state: Holding, timing: Timing): Instant {
   return earliest(
-    state.committed || state.number === 0 ? NEVER : state.repeatAt,
+    state.number === 0 ? NEVER : state.repeatAt,
     state.lapsed || state.first ? NEVER : state.openUntil,
     after(state.majorityAt, 2 * timing.dead),
     state.handOver?.until ?? NEVER,
@@ -101,8 +101,11 @@ export function granted(lease: Lease, context: LeaseContext, voter: NodeName, nu
   const { state } = lease;
   if (state.role !== "holding" || number !== state.number || state.number === 0) return;
   state.grants.add(voter);
+  if (state.grants.size === context.voters.length) state.repeatAt = NEVER;
   if (state.committed || state.grants.size < context.majority) return;
   state.committed = true;
+  // A voter that misses every request of a lease's length would stand itself: once more for those that are silent.
+  if (state.repeatAt !== NEVER) state.repeatAt = after(state.askedAt, context.timing.heartbeat / 3);
   context.effect({ kind: "commit", group: lease.group, number });
 }
 
