@@ -259,7 +259,9 @@ describe("bad input", { skip: unable() }, () => {
 
     test("oversize requests are refused: 413 for the body, 431 for the head", async () => {
       const head = (length: number): string => `POST /v1/move HTTP/1.1\r\nhost: x\r\ncontent-length: ${length}\r\n\r\n`;
-      assert.match(await answerTo(head(1 << 24) + "x".repeat(1 << 20)), /^HTTP\/1\.1 413 /);
+      assert.match(await answerTo(head(1 << 24) + "x".repeat((1 << 16) + 1)), /^HTTP\/1\.1 413 /);
+      // Who goes on writing after the refusal may find the connection gone before having read it.
+      assert.match(await answerTo(head(1 << 24) + "x".repeat(1 << 20)), /^(HTTP\/1\.1 413 |$)/);
       assert.match(await answerTo(`GET /${"x".repeat(1 << 16)} HTTP/1.1\r\n\r\n`), /^HTTP\/1\.1 431 /);
       assert.match(await answerTo(`GET /v1/status HTTP/1.1\r\nx: ${"x".repeat(1 << 16)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
       await unharmed();
