@@ -71,6 +71,16 @@ export interface GroupConfig {
   readonly failback: Failback;
   /** The least time between two moves that the cluster makes by its own choice (failback). */
   readonly settle: Milliseconds;
+  /** How long established TCP stays on the old owner of a planned move; 0: it is reset. */
+  readonly drain: Milliseconds;
+}
+
+/**
+ * The group's segments: each interface name that its addresses use, in the order of the file, the same on every node. Lists
+ * of one MAC address for each segment (`macs` of effects and messages) are in this order.
+ */
+export function segmentsOf(group: GroupConfig): readonly string[] {
+  return [...new Set(group.addresses.map((address) => address.interfaces[0] ?? ""))];
 }
 
 /** The kernel interface on `node` that carries `address`; undefined when the node names none. */

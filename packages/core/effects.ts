@@ -40,6 +40,30 @@ export type Effect =
   | { readonly kind: "commit"; readonly group: GroupName; readonly number: number }
   /** F3: end the right to answer, the given armed numbers first; brings `closed` or `closeFailed`. */
   | { readonly kind: "close"; readonly group: GroupName; readonly armed: readonly number[] }
+  /**
+   * F4: nothing can be committed any more, and what arrives for the group goes on to the successor at `macs` (one for each
+   * segment) for as long as the fence would have answered. Brings `forwarded` or `forwardFailed` (then it still answers).
+   */
+  | {
+      readonly kind: "forward";
+      readonly group: GroupName;
+      readonly armed: readonly number[];
+      readonly macs: readonly Mac[];
+    }
+  /**
+   * F5: closed, but what comes from these stations (one for each segment) is answered, for `for_ms`; the first commit and
+   * every close end it. Brings `relaying` or `relayFailed`.
+   */
+  | { readonly kind: "relay"; readonly group: GroupName; readonly macs: readonly Mac[]; readonly for_ms: number }
+  /** Open, but TCP connections that did not begin here go to the old owner at `macs`, for `for_ms`; 0 ends it. */
+  | {
+      readonly kind: "passConnections";
+      readonly group: GroupName;
+      readonly macs: readonly Mac[];
+      readonly for_ms: number;
+    }
+  /** Reset the TCP connections of clients to the group's addresses on this node. */
+  | { readonly kind: "resetConnections"; readonly group: GroupName }
   /** Desired state: the group's addresses are on this node, or not. Brings `addressesPlaced` when on. */
   | { readonly kind: "placeAddresses"; readonly group: GroupName; readonly wanted: boolean }
   /** Desired state: announce the group's addresses as owner of this term, on the schedule of the steering method. */
@@ -83,7 +107,12 @@ export type Input =
   | { readonly kind: "commitRefused"; readonly group: GroupName; readonly number: number; readonly detail: string }
   | { readonly kind: "closed"; readonly group: GroupName }
   | { readonly kind: "closeFailed"; readonly group: GroupName; readonly detail: string }
-  | { readonly kind: "addressesPlaced"; readonly group: GroupName }
+  | { readonly kind: "forwarded"; readonly group: GroupName }
+  | { readonly kind: "forwardFailed"; readonly group: GroupName; readonly detail: string }
+  | { readonly kind: "relaying"; readonly group: GroupName }
+  | { readonly kind: "relayFailed"; readonly group: GroupName; readonly detail: string }
+  /** `macs`: this node's own, one for each segment; empty when an interface has none. */
+  | { readonly kind: "addressesPlaced"; readonly group: GroupName; readonly macs: readonly Mac[] }
   | { readonly kind: "addressesFailed"; readonly group: GroupName; readonly detail: string }
   /** Somebody removed an owned address; it was put back. */
   | {

@@ -151,6 +151,11 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
         `the fence did not close when told, it ends by itself: ${input.detail}`,
         now,
       );
+    case "forwarded":
+    case "forwardFailed":
+    case "relaying":
+    case "relayFailed":
+      return;
     case "addressesPlaced":
       group.addressesPlaced = group.addressesWanted;
       group.addressTrouble = undefined;

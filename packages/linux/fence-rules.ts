@@ -33,6 +33,8 @@ export interface FencedGroup {
   /** 1 to 65535, unique. */
   readonly number: number;
   readonly addresses: readonly IpAddress[];
+  /** Established TCP may stay on the old owner of a planned move. */
+  readonly drain?: boolean;
 }
 
 export interface FencePlan {

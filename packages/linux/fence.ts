@@ -4,6 +4,7 @@
  */
 import { constants } from "node:os";
 import { failure, success } from "@holdfast/core/units/result.ts";
+import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
 import { errnoName } from "./load.ts";
 import * as rules from "./fence-rules.ts";
@@ -31,6 +32,12 @@ export type { FencedGroup, FencePlan } from "./fence-rules.ts";
 
 const { EOPNOTSUPP, EPERM, EBUSY, ENOENT, EINVAL } = constants.errno;
 const OWNED = TABLE_OWNER | TABLE_PERSIST;
+
+/** Another node on one of our interfaces. */
+export interface Station {
+  readonly interface: number;
+  readonly mac: Mac;
+}
 
 export interface FenceOptions extends FencePlan {
   /** "none": without ownership of the tables, as on kernels before 6.9. Default: owned where the kernel can. */
@@ -128,6 +135,31 @@ export class Fence {
       if (!disarmed.ok) return disarmed;
     }
     return this.#renewals.send(rules.RENEW_CLOSE, group, 0);
+  }
+
+  /**
+   * F4: nothing can be committed any more, then what arrives for the group at an interface goes on to the station of `to`
+   * there (destination and source MAC rewritten), for as long as `alive` lasts: its deadline stays. ARP and neighbour
+   * discovery fall silent. What the group's own programs still answer leaves. Ends with `close` only; a commit is refused.
+   */
+  forward(_group: number, _armed: readonly number[], _to: readonly Station[]): Result<void, string> {
+    return failure("fence: forwarding is not built yet");
+  }
+
+  /**
+   * F5: shut, but frames that come from a station of `from` are answered for `for_ms`, at most 65535; no ARP, no neighbour
+   * discovery. Repeating it starts its time over. The first commit and every close end it.
+   */
+  relay(_group: number, _from: readonly Station[], _for_ms: number): Result<void, string> {
+    return failure("fence: relaying is not built yet");
+  }
+
+  /**
+   * Open, but TCP segments of connections that did not begin since the relay (no SYN seen here) go to the station of `to`,
+   * for `for_ms`; 0 ends it at once, and so does every close. For groups with `drain` only.
+   */
+  passConnections(_group: number, _to: readonly Station[], _for_ms: number): Result<void, string> {
+    return failure("fence: passing connections on is not built yet");
   }
 
   /** Called by openFence. */

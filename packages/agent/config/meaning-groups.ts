@@ -95,6 +95,8 @@ class GroupReader {
       failback: this.#failback([...path, "failback"], group?.failback),
       settle:
         group?.settle === undefined ? DEFAULT_SETTLE : parseDuration(this.#report, [...path, "settle"], group.settle),
+      drain:
+        group?.drain === undefined ? milliseconds(0) : parseDuration(this.#report, [...path, "drain"], group.drain),
     };
   }
 

@@ -17,6 +17,7 @@ import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
 import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
 import type { BootId, GroupName, InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
+import type { Mac } from "@holdfast/core/units/mac.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 import { after, instant, type Instant } from "@holdfast/core/units/time.ts";
 import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
@@ -100,6 +101,12 @@ export class Daemon {
       arm: (group, number) => this.#fence.arm(this.#number(group), number),
       commit: (group, number) => this.#fence.commit(this.#number(group), number),
       close: (group, armed) => this.#fence.close(this.#number(group), armed),
+      forward: (group, armed, macs) =>
+        this.#fence.forward(this.#number(group), armed, this.#addresses.stations(group, macs)),
+      relay: (group, macs, for_ms) =>
+        this.#fence.relay(this.#number(group), this.#addresses.stations(group, macs), for_ms),
+      passConnections: (group, macs, for_ms) => this.#passConnections(group, macs, for_ms),
+      resetConnections: (group) => this.#addresses.resetConnections(group),
       saveVotes: (effect) => this.#saveVotes(effect),
       placeAddresses: (group, wanted) => this.#addresses.place(group, wanted, monotonic()),
       announce: (group, term) => this.#addresses.announce(group, term, monotonic()),
@@ -121,9 +128,10 @@ export class Daemon {
   #openFence(): Fence {
     const { cluster, adapters } = this.#options;
     const opened = openFence(native, {
-      groups: cluster.groups.map(({ number, addresses }) => ({
+      groups: cluster.groups.map(({ number, addresses, drain }) => ({
         number,
         addresses: addresses.map(({ address }) => address),
+        drain: drain > 0,
       })),
       window_ms: cluster.timing.window,
       keep_ms: cluster.timing.keep,
@@ -206,6 +214,11 @@ export class Daemon {
     const dropped = this.#control.takeDropped();
     if (dropped > 0)
       this.#trouble("control-slow", `control does not read: ${dropped} messages to it were lost`, "warning");
+  }
+
+  #passConnections(group: GroupName, macs: readonly Mac[], for_ms: number): void {
+    const passed = this.#fence.passConnections(this.#number(group), this.#addresses.stations(group, macs), for_ms);
+    if (!passed.ok) this.#trouble("fence-failed", `${passed.error}; established connections are reset`, "warning");
   }
 
   #number(group: GroupName): number {

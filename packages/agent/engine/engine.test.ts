@@ -39,6 +39,7 @@ const cluster: Cluster = {
     prefer: NAMES,
     failback: { kind: "manual" },
     settle: milliseconds(10_000),
+    drain: milliseconds(0),
   })),
   keys: "/nowhere",
   seal: "encrypt",
@@ -87,7 +88,14 @@ class Scripted {
       commit: (group) => outcome(`commit ${group}`),
       close: (group) => outcome(`close ${group}`),
       saveVotes: ({ group }) => outcome(`saveVotes ${group}`),
-      placeAddresses: (group, wanted) => outcome(`placeAddresses ${group} ${wanted}`),
+      forward: (group) => outcome(`forward ${group}`),
+      relay: (group) => outcome(`relay ${group}`),
+      passConnections: nothing,
+      resetConnections: nothing,
+      placeAddresses: (group, wanted) => {
+        const placed = outcome(`placeAddresses ${group} ${wanted}`);
+        return placed.ok ? success([]) : placed;
+      },
       announce: (group) => this.log.push(`announce ${group}`),
       stopAnnouncing: nothing,
       record: ({ event }) => this.log.push(`record ${event.code}`),

@@ -6,6 +6,7 @@ import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { nextDeadline, type NodeState, step } from "@holdfast/core/node.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
 import type { GroupName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { Instant } from "@holdfast/core/units/time.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
 import { unreachable } from "@holdfast/core/units/unreachable.ts";
@@ -18,8 +19,13 @@ export interface Adapters {
   readonly arm: (group: GroupName, number: number) => Result<void, string>;
   readonly commit: (group: GroupName, number: number) => Result<void, string>;
   readonly close: (group: GroupName, armed: readonly number[]) => Result<void, string>;
+  readonly forward: (group: GroupName, armed: readonly number[], macs: readonly Mac[]) => Result<void, string>;
+  readonly relay: (group: GroupName, macs: readonly Mac[], for_ms: number) => Result<void, string>;
+  readonly passConnections: (group: GroupName, macs: readonly Mac[], for_ms: number) => void;
+  readonly resetConnections: (group: GroupName) => void;
   readonly saveVotes: (effect: Extract<Effect, { kind: "saveVotes" }>) => Result<void, string>;
-  readonly placeAddresses: (group: GroupName, wanted: boolean) => Result<void, string>;
+  /** Brings this node's MAC address in each of the group's segments; none when one of them has none. */
+  readonly placeAddresses: (group: GroupName, wanted: boolean) => Result<readonly Mac[], string>;
   readonly announce: (group: GroupName, term: number) => void;
   readonly stopAnnouncing: (group: GroupName) => void;
   readonly record: (effect: Extract<Effect, { kind: "record" }>) => void;
@@ -93,11 +99,29 @@ export class Engine {
         this.#results.push(done.ok ? { kind: "closed", group } : { kind: "closeFailed", group, detail: done.error });
         return;
       }
+      case "forward": {
+        const { group } = effect;
+        const done = adapters.forward(group, effect.armed, effect.macs);
+        this.#results.push(
+          done.ok ? { kind: "forwarded", group } : { kind: "forwardFailed", group, detail: done.error },
+        );
+        return;
+      }
+      case "relay": {
+        const { group } = effect;
+        const done = adapters.relay(group, effect.macs, effect.for_ms);
+        this.#results.push(done.ok ? { kind: "relaying", group } : { kind: "relayFailed", group, detail: done.error });
+        return;
+      }
+      case "passConnections":
+        return adapters.passConnections(effect.group, effect.macs, effect.for_ms);
+      case "resetConnections":
+        return adapters.resetConnections(effect.group);
       case "placeAddresses": {
         const { group } = effect;
         const placed = adapters.placeAddresses(group, effect.wanted);
         if (!placed.ok) this.#results.push({ kind: "addressesFailed", group, detail: placed.error });
-        else if (effect.wanted) this.#results.push({ kind: "addressesPlaced", group });
+        else if (effect.wanted) this.#results.push({ kind: "addressesPlaced", group, macs: placed.value });
         return;
       }
       case "flush":

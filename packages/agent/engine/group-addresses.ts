@@ -2,7 +2,7 @@
 import { constants } from "node:os";
 import { logLine } from "./log.ts";
 import type { Cluster, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
-import { interfaceFor } from "@holdfast/core/cluster.ts";
+import { interfaceFor, segmentsOf } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
 import { parseArpFrame } from "@holdfast/core/wire/arp.ts";
 import { parseNdpFrame } from "@holdfast/core/wire/ndp.ts";
@@ -13,6 +13,7 @@ import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 import { earliest, instant, type Instant } from "@holdfast/core/units/time.ts";
 import { type Adapters } from "@holdfast/linux/adapters.ts";
 import { type AddressFailure, Addresses, type VirtualAddress } from "@holdfast/linux/addresses.ts";
+import type { Station } from "@holdfast/linux/fence.ts";
 import { errnoName, native } from "@holdfast/linux/load.ts";
 import type { FoundAddress } from "@holdfast/linux/netlink/addresses.ts";
 import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
@@ -23,6 +24,8 @@ export class GroupAddresses {
   readonly #adapters: Adapters;
   readonly #input: (input: Input) => void;
   readonly #places: ReadonlyMap<GroupName, readonly Place[]>;
+  /** The kernel's names of each group's segments here, in the order of `segmentsOf`. */
+  readonly #segmentNames: ReadonlyMap<GroupName, readonly string[]>;
   readonly #groupOf = new Map<IpAddress, GroupName>();
   readonly #wanted = new Set<GroupName>();
   readonly #addresses: Addresses;
@@ -35,6 +38,9 @@ export class GroupAddresses {
     this.#input = input;
     const owned = cluster.groups.filter((group) => self.role === "member" && group.prefer.includes(self.name));
     this.#places = new Map(owned.map((group) => [group.name, placesOf(group, self)]));
+    this.#segmentNames = new Map(
+      owned.map((group) => [group.name, segmentsOf(group).map((name) => self.interfaces[name] ?? name)]),
+    );
     for (const [group, places] of this.#places) for (const { address } of places) this.#groupOf.set(address, group);
     keepSecondaries([...this.#places.values()].flat());
     this.#addresses = new Addresses(native, adapters, {
@@ -60,13 +66,32 @@ export class GroupAddresses {
     this.#addresses.removeLeftovers([...this.#places.values()].flat(), now);
   }
 
-  place(group: GroupName, wanted: boolean, now: Instant): Result<void, string> {
+  place(group: GroupName, wanted: boolean, now: Instant): Result<readonly Mac[], string> {
     if (wanted) this.#wanted.add(group);
     else this.#wanted.delete(group);
     const failures = this.#apply(now).filter(({ address }) => this.#groupOf.get(address.address) === group);
     const [first] = failures;
-    return wanted && first !== undefined ? failure(first.detail) : success(undefined);
+    if (wanted && first !== undefined) return failure(first.detail);
+    const macs = this.#segments(group).map((name) => this.#adapters.byName(name)?.mac);
+    return success(macs.every((mac) => mac !== undefined) ? macs : []);
   }
+
+  /** The other node's stations on our interfaces; none unless there is one for each segment. */
+  stations(group: GroupName, macs: readonly Mac[]): readonly Station[] {
+    const segments = this.#segments(group);
+    if (segments.length !== macs.length) return [];
+    return segments.flatMap((name, i) => {
+      const adapter = this.#adapters.byName(name);
+      const mac = macs[i];
+      return adapter === undefined || mac === undefined ? [] : [{ interface: adapter.index, mac }];
+    });
+  }
+
+  #segments(group: GroupName): readonly string[] {
+    return this.#segmentNames.get(group) ?? [];
+  }
+
+  resetConnections(_group: GroupName): void {}
 
   #apply(now: Instant): AddressFailure[] {
     return this.#addresses.apply(

@@ -1,5 +1,5 @@
 /** Lease entries of a heartbeat as bytes: type, length, then the fields in the order of docs/protocol.md. */
-import { macBytes, macFromBytes } from "../units/mac.ts";
+import { type Mac, macBytes, macFromBytes } from "../units/mac.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import type { Ballot, Holder } from "../ownership/lease/ballot.ts";
@@ -44,6 +44,18 @@ function readHolder(from: ByteReader): Holder {
   return { node, kernel: from.hex(8, "holder.kernel") as KernelId };
 }
 
+function writeMacs(out: ByteWriter, macs: readonly Mac[]): void {
+  out.u8(macs.length);
+  for (const mac of macs) out.raw(macBytes(mac));
+}
+
+function readMacs(from: ByteReader, field: string): readonly Mac[] {
+  const macs: Mac[] = [];
+  for (let left = from.u8(field); left > 0 && from.error === undefined; left--)
+    macs.push(macFromBytes(from.raw(6, field)));
+  return macs;
+}
+
 export function writeLeaseEntry(out: ByteWriter, entry: LeaseEntry): void {
   out.u8(TYPES[entry.kind]);
   const mark = out.begin();
@@ -53,7 +65,9 @@ export function writeLeaseEntry(out: ByteWriter, entry: LeaseEntry): void {
   switch (entry.kind) {
     case "promise":
     case "released":
+      break;
     case "offer":
+      writeMacs(out, entry.macs);
       break;
     case "prepare":
     case "release":
@@ -76,8 +90,7 @@ export function writeLeaseEntry(out: ByteWriter, entry: LeaseEntry): void {
     case "ready":
       writeHolder(out, entry.holder);
       out.hex(entry.boot);
-      out.u8(entry.mac === undefined ? 0 : 1);
-      if (entry.mac !== undefined) out.raw(macBytes(entry.mac));
+      writeMacs(out, entry.macs);
       break;
     case "nominate":
       writeHolder(out, entry.holder);
@@ -133,12 +146,11 @@ function readKnown(type: number, from: ByteReader): LeaseEntry | undefined {
     case TYPES.released:
       return { kind: "released", group, ballot };
     case TYPES.offer:
-      return { kind: "offer", group, ballot };
+      return { kind: "offer", group, ballot, macs: readMacs(from, "offer.macs") };
     case TYPES.ready: {
       const holder = readHolder(from);
       const boot = from.hex(8, "ready.boot") as BootId;
-      const mac = from.flag("ready.mac") ? macFromBytes(from.raw(6, "ready.mac")) : undefined;
-      return { kind: "ready", group, ballot, holder, boot, mac };
+      return { kind: "ready", group, ballot, holder, boot, macs: readMacs(from, "ready.macs") };
     }
     case TYPES.nominate: {
       const next = readBallot(from);

@@ -23,8 +23,15 @@ export const EVERY_LEASE_ENTRY: readonly LeaseEntry[] = [
   { kind: "refuse", group: web, ballot, promised: next, owner: lb2, remaining_ms: 251, reason: "held" },
   { kind: "release", group: web, ballot, holder },
   { kind: "released", group: web, ballot },
-  { kind: "offer", group: web, ballot },
-  { kind: "ready", group: web, ballot, holder, boot: bootB, mac: "02:00:00:00:00:01" as Mac },
+  { kind: "offer", group: web, ballot, macs: ["02:00:00:00:00:02" as Mac] },
+  {
+    kind: "ready",
+    group: web,
+    ballot,
+    holder,
+    boot: bootB,
+    macs: ["02:00:00:00:00:01" as Mac, "02:00:00:00:01:01" as Mac],
+  },
   { kind: "nominate", group: web, fromBallot: ballot, ballot: next, holder, holderBoot: bootB },
 ];
 

@@ -47,7 +47,7 @@ const GOLDEN = `
   02 0010 03 6c6232 03 6c616e 0028 017c 000000d2
   03 0022 03 776562 02 00 01 61 01 00000007 01 61 a0a1a2a3a4a5a6a7 0118
           02 6462 00 07 00 00 0000
-  04 0150
+  04 015d
     01 001c 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 61 0102030405060708
     02 0012 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7
     03 0024 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 000000000011 01 61 0102030405060708 012c
@@ -55,8 +55,9 @@ const GOLDEN = `
     05 0029 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 ffffffff 03 6c6232 b0b1b2b3b4b5b6b7 03 6c6232 00fb 00
     06 001c 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 61 0102030405060708
     07 0012 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7
-    08 0012 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7
-    09 002b 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 61 0102030405060708 b0b1b2b3b4b5b6b7 01 020000000001
+    08 0019 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 020000000002
+    09 0031 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 61 0102030405060708 b0b1b2b3b4b5b6b7
+            02 020000000001 020000000101
     0a 0034 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 ffffffff 03 6c6232 b0b1b2b3b4b5b6b7
             01 61 0102030405060708 b0b1b2b3b4b5b6b7
   05 002f 01 61 a0a1a2a3a4a5a6a7 00000005 01a1fd67ca7b 02 0b 67726f75702d6f776e6564 03 776562 0008 5a6fc3ab20e282ac
@@ -76,7 +77,7 @@ test("every kind of lease entry comes back as it was", async (t) => {
   const more: LeaseEntry[] = [
     { ...refuse(), owner: undefined, remaining_ms: 0, reason: "abstaining" },
     ...(["held", "promised", "closed", "generation"] as const).map((reason) => ({ ...refuse(), reason })),
-    ...EVERY_LEASE_ENTRY.filter((entry) => entry.kind === "ready").map((entry) => ({ ...entry, mac: undefined })),
+    ...EVERY_LEASE_ENTRY.filter((entry) => entry.kind === "ready").map((entry) => ({ ...entry, macs: [] })),
   ];
   for (const entry of [...EVERY_LEASE_ENTRY, ...more]) {
     await t.test(entry.kind, () => {

@@ -35,14 +35,21 @@ export type LeaseEntry =
   | { readonly kind: "release"; readonly group: GroupName; readonly ballot: Ballot; readonly holder: Holder }
   /** A voter's confirmation that it has processed a release of this ballot (C9). */
   | { readonly kind: "released"; readonly group: GroupName; readonly ballot: Ballot }
-  | { readonly kind: "offer"; readonly group: GroupName; readonly ballot: Ballot }
+  | {
+      readonly kind: "offer";
+      readonly group: GroupName;
+      readonly ballot: Ballot;
+      /** The owner's station in each of the group's segments, at most 255; empty: it cannot forward. */
+      readonly macs: readonly Mac[];
+    }
   | {
       readonly kind: "ready";
       readonly group: GroupName;
       readonly ballot: Ballot;
       readonly holder: Holder;
       readonly boot: BootId;
-      readonly mac: Mac | undefined;
+      /** The successor's station in each of the group's segments, at most 255; empty: it does not relay. */
+      readonly macs: readonly Mac[];
     }
   | {
       readonly kind: "nominate";

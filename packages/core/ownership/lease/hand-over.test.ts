@@ -41,7 +41,7 @@ function open(): ScriptedLease {
 }
 
 function ready(from: Ballot, by = "n2"): Extract<LeaseEntry, { kind: "ready" }> {
-  return { kind: "ready", group: WEB, ballot: from, holder: holder(by), boot: B, mac: undefined };
+  return { kind: "ready", group: WEB, ballot: from, holder: holder(by), boot: B, macs: [] };
 }
 
 function nomination(from: Ballot, made: Ballot, to = "n1", boot = MINE): Extract<LeaseEntry, { kind: "nominate" }> {
@@ -57,7 +57,7 @@ function offered(): { world: ScriptedLease; offer: Extract<LeaseEntry, { kind: "
     accepted: { ballot: from, holder: holder("n2"), number: 3, expires: world.now + 250 },
     closed: [],
   };
-  return { world, offer: { kind: "offer", group: WEB, ballot: from } };
+  return { world, offer: { kind: "offer", group: WEB, ballot: from, macs: [] } };
 }
 
 test("N1: the offer follows a fresh commit, and only that", () => {
@@ -92,7 +92,9 @@ test("N1: an offer is answered only if the own voter holds exactly that lease, u
   const holding = open();
   const accepted = { ballot: ballot(5, "n2"), holder: holder("n2"), number: 1, expires: holding.now + 100 };
   holding.record = { promised: ballot(5, "n2"), accepted, closed: [] };
-  assert.ok(!offerStands(holding.lease, holding.context, { kind: "offer", group: WEB, ballot: ballot(5, "n2") }));
+  assert.ok(
+    !offerStands(holding.lease, holding.context, { kind: "offer", group: WEB, ballot: ballot(5, "n2"), macs: [] }),
+  );
 });
 
 test("N2: closes first, and nominates when the kernel confirmed; then it does not stand for T", () => {

@@ -25,7 +25,7 @@ export function offerAfterCommit(lease: Lease, context: LeaseContext): void {
   const { state } = lease;
   if (state.role !== "holding" || state.handOver === undefined) return;
   state.handOver.offered = true;
-  context.say(state.handOver.successor, { kind: "offer", group: lease.group, ballot: state.ballot });
+  context.say(state.handOver.successor, { kind: "offer", group: lease.group, ballot: state.ballot, macs: [] });
 }
 
 export function tickHandOver(lease: Lease, context: LeaseContext): void {
@@ -89,5 +89,5 @@ export function ready(
   to: NodeName,
   ballot: Extract<LeaseEntry, { kind: "offer" }>["ballot"],
 ): void {
-  context.say(to, { kind: "ready", group: lease.group, ballot, holder: context.holder, boot, mac: undefined });
+  context.say(to, { kind: "ready", group: lease.group, ballot, holder: context.holder, boot, macs: [] });
 }

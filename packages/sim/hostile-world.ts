@@ -1,10 +1,10 @@
 /** A world that wants two owners, for tests of the core: freezes, kills, lost records, one-way cuts, loss, delays to 4 T. */
 import type { Plant } from "./plant.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
-import type { Cluster } from "../cluster.ts";
-import type { GroupName, InterfaceName, LinkName, NodeName } from "../units/names.ts";
-import type { IpAddress } from "../units/ip.ts";
-import { milliseconds } from "../units/time.ts";
+import type { Cluster } from "@holdfast/core/cluster.ts";
+import type { GroupName, InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import { milliseconds } from "@holdfast/core/units/time.ts";
 
 type Times = readonly [heartbeat: number, dead: number, window: number, keep: number];
 
@@ -50,6 +50,7 @@ export function hostileCluster(nodes: number, groups: readonly string[], times: 
       prefer: names,
       failback: { kind: "manual" },
       settle: milliseconds(10_000),
+      drain: milliseconds(0),
     })),
     keys: "/nowhere",
     seal: "encrypt",

@@ -3,17 +3,17 @@
  * cuts, and the kernel's fence as ownership.md section 2 describes it. Daemons can be frozen and killed between effects.
  * The full simulator with its checkers is a room of its own; this is what the core's own tests need.
  */
-import { newNode, nextDeadline, type NodeState, step } from "../node.ts";
-import { ABSTAIN_MS } from "./state.ts";
-import type { Cluster } from "../cluster.ts";
-import type { Effect, Input, LocalEvent, VoterRecord } from "../effects.ts";
-import { ballotText } from "../ownership/lease/ballot.ts";
-import { nextRandom, type RandomState, seededRandom } from "../random.ts";
-import type { OperatorAction } from "../wire/messages.ts";
-import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "../units/names.ts";
+import { newNode, nextDeadline, type NodeState, step } from "@holdfast/core/node.ts";
+import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
+import type { Cluster } from "@holdfast/core/cluster.ts";
+import type { Effect, Input, LocalEvent, VoterRecord } from "@holdfast/core/effects.ts";
+import { ballotText } from "@holdfast/core/ownership/lease/ballot.ts";
+import { nextRandom, type RandomState, seededRandom } from "@holdfast/core/random.ts";
+import type { OperatorAction } from "@holdfast/core/wire/messages.ts";
+import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
 import type { Plant } from "./plant.ts";
 import { VirtualTime } from "./virtual-time.ts";
-import { instant, type Instant } from "../units/time.ts";
+import { instant, type Instant } from "@holdfast/core/units/time.ts";
 
 interface Fence {
   /** Until which tick a request may be committed, by group and number. */
@@ -319,7 +319,7 @@ export class VirtualCluster extends VirtualTime {
       case "placeAddresses":
         if (effect.wanted) node.addresses.add(effect.group);
         else node.addresses.delete(effect.group);
-        if (effect.wanted) daemon.results.push({ kind: "addressesPlaced", group: effect.group });
+        if (effect.wanted) daemon.results.push({ kind: "addressesPlaced", group: effect.group, macs: [] });
         return;
       case "announce":
         node.announced.push({ group: effect.group, term: effect.term, at: this.now });
@@ -336,6 +336,10 @@ export class VirtualCluster extends VirtualTime {
         return;
       case "stopAnnouncing":
       case "saveDrained":
+      case "forward":
+      case "relay":
+      case "passConnections":
+      case "resetConnections":
         return;
     }
   }

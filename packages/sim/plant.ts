@@ -1,7 +1,7 @@
 /** Faults that tests of the core plant in a virtual node or its kernel, to show that they are found. */
 import type { VirtualNode } from "./virtual-cluster.ts";
-import type { Effect, Input } from "../effects.ts";
-import type { GroupName } from "../units/names.ts";
+import type { Effect, Input } from "@holdfast/core/effects.ts";
+import type { GroupName } from "@holdfast/core/units/names.ts";
 
 /** A planted fault: what it replaces of a correct node or kernel. */
 export interface Plant {

@@ -1,12 +1,12 @@
 /** Where groups go: prefer, failback, settle, the penalty of a flapping node, drain, groups with different owners. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { flapPenalty } from "./eligibility.ts";
+import { flapPenalty } from "@holdfast/core/node/eligibility.ts";
 import { hostileCluster, SETTINGS } from "./hostile-world.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
-import type { Failback, GroupConfig } from "../cluster.ts";
-import type { GroupName, InterfaceName, NodeName } from "../units/names.ts";
-import { instant, milliseconds } from "../units/time.ts";
+import type { Failback, GroupConfig } from "@holdfast/core/cluster.ts";
+import type { GroupName, InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
+import { instant, milliseconds } from "@holdfast/core/units/time.ts";
 
 const SEEDS = [1, 2, 3];
 const MANUAL: Failback = { kind: "manual" };

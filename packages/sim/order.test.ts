@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostileCluster, SETTINGS } from "./hostile-world.ts";
-import { newNode, nextDeadline, type NodeState, step } from "../node.ts";
-import type { Effect, Input, VoterRecord } from "../effects.ts";
-import type { Heartbeat, LeaseEntry } from "../wire/messages.ts";
-import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "../units/names.ts";
-import { after, type Instant, instant } from "../units/time.ts";
+import { newNode, nextDeadline, type NodeState, step } from "@holdfast/core/node.ts";
+import type { Effect, Input, VoterRecord } from "@holdfast/core/effects.ts";
+import type { Heartbeat, LeaseEntry } from "@holdfast/core/wire/messages.ts";
+import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import { after, type Instant, instant } from "@holdfast/core/units/time.ts";
 
 const web = "web" as GroupName;
 const db = "db" as GroupName;
@@ -183,7 +183,7 @@ test("F1: a commit's outcome told between a failed arm and its request does not 
   let effects = node.step({ kind: "tick" });
   assert.ok(kinds(effects).includes("arm"));
   effects = [
-    ...node.step({ kind: "addressesPlaced", group: db }),
+    ...node.step({ kind: "addressesPlaced", group: db, macs: [] }),
     ...node.step({ kind: "interfaceChanged", interface: "eth9" as InterfaceName, up: false }),
     ...node.step({ kind: "armFailed", group: web, number: webLease.number, detail: "no" }),
     ...node.step({ kind: "flush" }),

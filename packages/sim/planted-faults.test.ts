@@ -4,10 +4,10 @@ import { test } from "node:test";
 import { hostileWorld } from "./hostile-world.ts";
 import type { Plant } from "./plant.ts";
 import type { VirtualNode } from "./virtual-cluster.ts";
-import type { Effect, Input } from "../effects.ts";
-import type { Closing } from "../ownership/lease/state.ts";
-import type { Heartbeat, LeaseEntry } from "../wire/messages.ts";
-import type { GroupName } from "../units/names.ts";
+import type { Effect, Input } from "@holdfast/core/effects.ts";
+import type { Closing } from "@holdfast/core/ownership/lease/state.ts";
+import type { Heartbeat, LeaseEntry } from "@holdfast/core/wire/messages.ts";
+import type { GroupName } from "@holdfast/core/units/names.ts";
 
 type Take = (input: Input) => readonly Effect[];
 

@@ -1,7 +1,7 @@
 /** Thousands of hostile worlds (npm run test:full): no breach of I1, I3, I5, and an owner for every group in time (I6). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hostileWorld } from "./node/hostile-world.ts";
+import { hostileWorld } from "./hostile-world.ts";
 
 const WORLDS = 2000;
 const FIRST_SEED = 100_000;

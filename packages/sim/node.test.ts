@@ -1,12 +1,12 @@
 /** The node as a whole, in virtual time: what design section 4 promises of failover, moves and restarts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Cluster, Failback } from "./cluster.ts";
-import { type NodeState, viewOf } from "./node.ts";
-import { VirtualCluster } from "./node/virtual-cluster.ts";
-import type { GroupName, InterfaceName, LinkName, NodeName } from "./units/names.ts";
-import type { IpAddress } from "./units/ip.ts";
-import { instant, milliseconds } from "./units/time.ts";
+import type { Cluster, Failback } from "@holdfast/core/cluster.ts";
+import { type NodeState, viewOf } from "@holdfast/core/node.ts";
+import { VirtualCluster } from "./virtual-cluster.ts";
+import type { GroupName, InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import { instant, milliseconds } from "@holdfast/core/units/time.ts";
 
 const web = "web" as GroupName;
 
@@ -43,6 +43,7 @@ function cluster(
       prefer: names as NodeName[],
       failback,
       settle: milliseconds(10_000),
+      drain: milliseconds(0),
     })),
     keys: "/nowhere",
     seal: "encrypt",
