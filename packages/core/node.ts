@@ -7,6 +7,15 @@
  */
 import { happened } from "./node/events.ts";
 import { ineligibility } from "./node/eligibility.ts";
+import {
+  beatDrain,
+  expireOffer,
+  farewellClosed,
+  farewellDeadline,
+  getReady,
+  sayReady,
+  tickFarewell,
+} from "./node/handing-over.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
 import { receive } from "./node/receiving.ts";
@@ -14,7 +23,7 @@ import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { settleDrain, takeRequest } from "./node/serving.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
-import { answerOffer, expireInherited, expireOffer, takeLeaseEntry } from "./node/voting.ts";
+import { expireInherited, takeLeaseEntry } from "./node/voting.ts";
 import type { Effect, Input } from "./effects.ts";
 import { excusePeer, isAlive, peerAge } from "./membership/peer.ts";
 import {
@@ -28,7 +37,7 @@ import {
   forgetRequest,
 } from "./ownership/lease/holder.ts";
 import { becomeIdle } from "./ownership/lease/state.ts";
-import { offerAfterCommit } from "./ownership/lease/hand-over.ts";
+import { forwarded, forwardFailed, offerAfterCommit } from "./ownership/lease/hand-over.ts";
 import type { InterfaceName } from "./units/names.ts";
 import { after, between, earliest, type Instant, milliseconds } from "./units/time.ts";
 import { unreachable } from "./units/unreachable.ts";
@@ -56,7 +65,10 @@ export function nextDeadline(state: NodeState, now: Instant): Instant {
   let next = earliest(state.nextBeat, groupsDeadline(state, now), failbackDeadline(state, now));
   if (state.abstaining) next = earliest(next, state.abstainUntil);
   for (const pending of state.pending) next = earliest(next, pending.until);
-  for (const group of state.groups.values()) if (group.offer !== undefined) next = earliest(next, group.offer.until);
+  for (const group of state.groups.values()) {
+    next = earliest(next, farewellDeadline(group));
+    if (group.offer !== undefined) next = earliest(next, group.offer.until);
+  }
   state.expectedBy = next;
   return next;
 }
@@ -140,9 +152,11 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
     case "commitRefused":
       return commitRefused(group.lease, input.number);
     case "closed":
+      farewellClosed(state, group, true, now);
       fenceClosed(state, group, now);
       return tellEverybody(state);
     case "closeFailed":
+      farewellClosed(state, group, false, now);
       closeFailed(group.lease, leaseContext(state, group, now));
       return trouble(
         state,
@@ -152,15 +166,22 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
         now,
       );
     case "forwarded":
+      forwarded(group.lease, leaseContext(state, group, now));
+      return tellEverybody(state);
     case "forwardFailed":
+      forwardFailed(group.lease, leaseContext(state, group, now));
+      return trouble(state, group, "fence-failed", `the fence does not forward, it closes: ${input.detail}`, now);
     case "relaying":
+      return sayReady(state, group, true, now);
     case "relayFailed":
-      return;
+      sayReady(state, group, false, now);
+      return trouble(state, group, "fence-failed", `the fence does not relay: ${input.detail}`, now);
     case "addressesPlaced":
       group.addressesPlaced = group.addressesWanted;
+      group.macs = input.macs;
       group.addressTrouble = undefined;
       announce(state, group);
-      return answerOffer(state, group, now);
+      return getReady(state, group, now);
     case "addressesFailed":
       group.addressTrouble = { detail: input.detail, at: now };
       trouble(state, group, "address-failed", `addresses not placed: ${input.detail}`, now);
@@ -203,6 +224,7 @@ function tick(state: NodeState, now: Instant): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
   watchPeers(state, now);
   for (const group of state.groups.values()) {
+    tickFarewell(state, group, now);
     tickLease(state, group, now);
     expireOffer(state, group, now);
     expireInherited(state, group, now);
@@ -229,6 +251,7 @@ function beat(state: NodeState, now: Instant): void {
       group.addressTrouble = undefined;
     placeGroup(state, group, now);
     followMove(state, group, now);
+    beatDrain(state, group, now);
     const context = leaseContext(state, group, now);
     beatHolding(group.lease, context);
     beatEnded(group.lease, context, liveVoters);
@@ -379,7 +402,7 @@ function leaveWhenReleased(state: NodeState, now: Instant): void {
   if (state.exited) return;
   for (const group of state.groups.values()) {
     if (group.lease.state.role !== "idle" || group.lease.releasing !== undefined || group.move !== undefined) return;
-    if (ineligibility(state, group) === "") return;
+    if (ineligibility(state, group) === "" || group.farewell !== undefined) return;
   }
   state.exited = true;
   happened(state, now, { code: "node-stopped", text: `${state.self.name} has released everything and stops` });

@@ -281,7 +281,9 @@ export class Daemon {
   stop(): void {
     notifySystemd("STOPPING=1");
     this.#engine.input({ kind: "stop" });
-    setTimeout(() => this.#leave(), STOP_PATIENCE_LEASES * this.#options.cluster.timing.dead).unref();
+    const { timing, groups } = this.#options.cluster;
+    const drain = Math.max(0, ...groups.map((group) => group.drain));
+    setTimeout(() => this.#leave(), STOP_PATIENCE_LEASES * timing.dead + drain).unref();
   }
 
   #leave(): void {
