@@ -6,7 +6,6 @@
  * hears whom in membership; this file and node/ alone join them.
  */
 import { happened } from "./node/events.ts";
-import { ineligibility } from "./node/eligibility.ts";
 import {
   beatDrain,
   expireOffer,
@@ -21,6 +20,7 @@ import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
 import { receive } from "./node/receiving.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
+import { leaveWhenReleased, stop } from "./node/stopping.ts";
 import { settleDrain, takeRequest } from "./node/serving.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { expireInherited, takeLeaseEntry } from "./node/voting.ts";
@@ -33,10 +33,8 @@ import {
   closeFailed,
   committed,
   commitRefused,
-  endHolding,
   forgetRequest,
 } from "./ownership/lease/holder.ts";
-import { becomeIdle } from "./ownership/lease/state.ts";
 import { forwarded, forwardFailed, offerAfterCommit } from "./ownership/lease/hand-over.ts";
 import type { InterfaceName } from "./units/names.ts";
 import { after, between, earliest, type Instant, milliseconds } from "./units/time.ts";
@@ -382,30 +380,4 @@ function conflict(state: NodeState, group: Group, input: Extract<Input, { kind: 
     group: group.config.name,
     text: `${input.mac} announces ${input.address} on ${input.interface}; ${state.self.name} owns it and announced it again`,
   });
-}
-
-/** SIGTERM: hand over what can be handed over, release the rest, leave when it is done. */
-function stop(state: NodeState, now: Instant): void {
-  if (state.stopping) return;
-  state.stopping = true;
-  happened(state, now, { code: "node-stopping", text: `${state.self.name} is stopping` });
-  for (const group of state.groups.values()) {
-    if (group.lease.state.role === "preparing") becomeIdle(group.lease, now);
-    if (group.lease.state.role === "holding" && group.lease.state.first) {
-      endHolding(group.lease, leaseContext(state, group, now), "released", now);
-    } else placeGroup(state, group, now);
-  }
-  tellEverybody(state);
-}
-
-function leaveWhenReleased(state: NodeState, now: Instant): void {
-  if (state.exited) return;
-  for (const group of state.groups.values()) {
-    if (group.lease.state.role !== "idle" || group.lease.releasing !== undefined || group.move !== undefined) return;
-    if (ineligibility(state, group) === "" || group.farewell !== undefined) return;
-  }
-  state.exited = true;
-  happened(state, now, { code: "node-stopped", text: `${state.self.name} has released everything and stops` });
-  tellEverybody(state);
-  state.later.push({ kind: "exit" });
 }
