@@ -109,7 +109,7 @@ test(`20000 damaged lines (seed ${SEED}): nothing, or a message that the node ta
     if (counts.taken % 20 === 0) cluster.run(60);
     assert.ok(state.pending.length <= 64 && state.events.length <= 200, line);
   }
-  assert.ok(counts.nothing > 2000 && counts.taken > 2000, JSON.stringify(counts));
+  assert.ok(counts.nothing > 2000 && counts.taken > 1000, JSON.stringify(counts));
 });
 
 function damaged(chance: Chance): string {

@@ -55,7 +55,7 @@ export const CLUSTER: Cluster = {
 };
 
 const SECRET = { name: "2026-11", secret: Uint8Array.from({ length: 32 }, (_, i) => i) };
-const KEYS = { active: SECRET, accepted: [SECRET] };
+export const SECRET_KEYS = { active: SECRET, accepted: [SECRET] };
 /** Plaintexts kept of each node, to damage and splice. */
 const KEPT = 32;
 
@@ -155,7 +155,7 @@ export class SealedCluster extends VirtualTime {
       },
       instant(this.now),
     );
-    const sealer = createSealer({ cluster: CLUSTER.name, keys: KEYS, boot, suite: "encrypt" });
+    const sealer = createSealer({ cluster: CLUSTER.name, keys: SECRET_KEYS, boot, suite: "encrypt" });
     const node: SealedNode = {
       name,
       index,

@@ -80,6 +80,9 @@ test("messages and attributes with impossible lengths end the list", () => {
     const list = new Uint8Array(8);
     new Uint16Array(list.buffer)[0] = length;
     assert.deepEqual(attributeList(list, 0), [], String(length));
+    // What an error echoes says how far behind it the kernel's words are.
+    for (const offset of [-4, -(2 ** 31), 5, 2 ** 32])
+      assert.deepEqual(attributeList(list, offset), [], String(offset));
   }
 });
 
