@@ -17,6 +17,7 @@ import type { Station } from "@holdfast/linux/fence.ts";
 import { errnoName, native } from "@holdfast/linux/load.ts";
 import type { FoundAddress } from "@holdfast/linux/netlink/addresses.ts";
 import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
+import { resetConnections } from "@holdfast/linux/sock-diag.ts";
 import { setSysctl } from "@holdfast/linux/sysctl.ts";
 import { type Announcement, createNeighbours, type Neighbours } from "@holdfast/steering/neighbours/neighbours.ts";
 
@@ -91,7 +92,19 @@ export class GroupAddresses {
     return this.#segmentNames.get(group) ?? [];
   }
 
-  resetConnections(_group: GroupName): void {}
+  /** Clients of the group's connections on this node learn at once that they are over; goes on in the turns that follow. */
+  resetConnections(group: GroupName): void {
+    void this.#resetConnections(group);
+  }
+
+  async #resetConnections(group: GroupName): Promise<void> {
+    const addresses = (this.#places.get(group) ?? []).map((place) => place.address);
+    const { reset, trouble } = await resetConnections(native, addresses);
+    if (reset > 0) logLine("info", `${group}: ${reset} connections reset`);
+    if (trouble === "") return;
+    const text = `connections to ${group} are not reset, their clients wait for their own timeout: ${trouble}`;
+    this.#input({ kind: "trouble", code: "connections-kept", text, level: "warning" });
+  }
 
   #apply(now: Instant): AddressFailure[] {
     return this.#addresses.apply(
