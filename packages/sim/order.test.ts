@@ -260,6 +260,52 @@ test("stall honesty: the gap counts against nobody, and makes nobody seem alive 
   assert.equal(node.state.peers.get("n3" as NodeName)?.alive, false);
 });
 
+test("C12: a heartbeat that comes before the timer after a freeze finds the lease checked and the request forgotten", () => {
+  const node = new OneNode();
+  node.own();
+  node.wait(100);
+  const grants = node.answers();
+  nextDeadline(node.state, node.now);
+  node.now = after(node.now, 400);
+  const effects = node.settle(node.hear("n2", [...grants, propose(web, 1)]));
+  assert.deepEqual(kinds(effects).slice(0, 2), ["stopAnnouncing", "record"]);
+  assert.ok(!kinds(effects).includes("commit"), "a grant from before the freeze counted");
+  assert.deepEqual(sent(effects, "propose"), []);
+  // As a voter it is free to answer, and does.
+  assert.equal(sent(effects, "grant").length, 1);
+  const [before] = grants;
+  const after_ = node.settle(node.step({ kind: "tick" }));
+  assert.ok(before?.kind === "grant");
+  for (const entry of sent(after_, "propose")) assert.ok(entry.kind === "propose" && entry.number > before.number + 1);
+});
+
+test("C12: a daemon frozen beyond its patience closes the fence before it sends anything", () => {
+  const node = new OneNode();
+  node.own();
+  nextDeadline(node.state, node.now);
+  node.now = after(node.now, 10_000);
+  const order = kinds(node.settle(node.hear("n2", [])));
+  const [closed, sends] = [order.indexOf("close"), order.indexOf("send")];
+  assert.ok(closed >= 0 && (sends < 0 || closed < sends), order.join(" "));
+});
+
+test("C12: frozen between arming and sending, the request does not leave; nor does a late confirmation open anything", () => {
+  const node = new OneNode();
+  node.own();
+  node.now = nextDeadline(node.state, node.now);
+  let effects = node.step({ kind: "tick" });
+  while (!kinds(effects).includes("arm")) {
+    node.settle(effects);
+    node.now = nextDeadline(node.state, node.now);
+    effects = node.step({ kind: "tick" });
+  }
+  node.now = after(node.now, 1000);
+  assert.deepEqual(sent(node.step({ kind: "flush" }), "propose"), []);
+  assert.ok(!node.owns(web));
+  node.settle(node.step({ kind: "committed", group: web, number: node.state.counters.number }));
+  assert.ok(!node.owns(web));
+});
+
 test("a move that the end of the lease overtakes is over: the group can be moved again", () => {
   const node = new OneNode();
   node.own();
