@@ -14,6 +14,7 @@ import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { settleDrain, takeRequest } from "./node/serving.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
+import { watchCrashes } from "./node/crashing.ts";
 import { noticeStall } from "./node/stalling.ts";
 import { answerOffer, expireInherited, expireOffer, takeLeaseEntry } from "./node/voting.ts";
 import type { Effect, Input } from "./effects.ts";
@@ -202,6 +203,7 @@ function dropFromOutbox(state: NodeState, group: Group, kinds: readonly string[]
 
 function tick(state: NodeState, now: Instant): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
+  watchCrashes(state, now);
   watchPeers(state, now);
   for (const group of state.groups.values()) {
     tickLease(state, group, now);
