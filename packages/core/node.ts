@@ -15,7 +15,7 @@ import { sendOutbox } from "./node/sending.ts";
 import { settleDrain, takeRequest } from "./node/serving.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { watchCrashes } from "./node/crashing.ts";
-import { noticeStall } from "./node/stalling.ts";
+import { noticeStall, takePause } from "./node/stalling.ts";
 import { answerOffer, expireInherited, expireOffer, takeLeaseEntry } from "./node/voting.ts";
 import type { Effect, Input } from "./effects.ts";
 import { isAlive, peerAge } from "./membership/peer.ts";
@@ -111,6 +111,8 @@ function take(state: NodeState, input: Input, now: Instant): void {
       return happened(state, now, { code: input.code, level: input.level, text: input.text });
     case "fenceReinstalled":
       return fenceReinstalled(state, input.detail, now);
+    case "paused":
+      return takePause(state, input.for_ms, now);
     case "stop":
       return stop(state, now);
     default:

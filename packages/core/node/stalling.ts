@@ -3,10 +3,10 @@
  * listens, then speaks. Whatever wakes it, a datagram or the timer, comes after that.
  */
 import { happened } from "./events.ts";
-import { tickLease } from "./leases.ts";
+import { leaseContext, tickLease } from "./leases.ts";
 import type { NodeState } from "./state.ts";
 import { excusePeer } from "../membership/peer.ts";
-import { forgetRequest } from "../ownership/lease/holder.ts";
+import { endHolding, forgetRequest } from "../ownership/lease/holder.ts";
 import type { Input } from "../effects.ts";
 import { after, between, type Instant, milliseconds } from "../units/time.ts";
 
@@ -59,4 +59,25 @@ function stepBack(state: NodeState, now: Instant): void {
     forgetRequest(lease);
     tickLease(state, group, now);
   }
+}
+
+/**
+ * The machine's timers stood still with it, so what was open would outlive the pause by what was left of it, and others
+ * may own by now (ownership.md section 11): everything is closed before anything else.
+ */
+export function takePause(state: NodeState, for_ms: number, now: Instant): void {
+  state.outbox = [];
+  for (const peer of state.peers.values()) excusePeer(peer, milliseconds(for_ms), now);
+  for (const group of state.groups.values()) {
+    if (group.lease.state.role === "holding")
+      endHolding(group.lease, leaseContext(state, group, now), "no-majority", after(now, state.cluster.timing.dead));
+    else state.effects.push({ kind: "close", group: group.config.name, armed: [] });
+  }
+  state.stalledUntil = after(now, state.cluster.timing.heartbeat);
+  state.nextBeat = now;
+  happened(state, now, {
+    code: "paused",
+    level: "alarm",
+    text: `the machine of ${state.self.name} stood still for ${Math.round(for_ms)} ms; it closed everything and asks anew`,
+  });
 }
