@@ -83,12 +83,14 @@ function nodeState(node: PeerView): NodeStatus["state"] {
   return "up";
 }
 
+const FAILURES: ReadonlySet<string> = new Set(["interface-down", "address-failed", "generation", "crashing"]);
+
 /** What keeps a live node from owning a group that prefers it, each once. */
 function failing(view: NodeView, node: PeerView): readonly string[] {
   const words = new Set<string>();
   for (const group of view.groups) {
     const word = group.candidates.find((candidate) => candidate.node === node.name)?.ineligible;
-    if (word === "interface-down" || word === "address-failed" || word === "generation") words.add(word);
+    if (word !== undefined && FAILURES.has(word)) words.add(word);
   }
   return [...words];
 }
