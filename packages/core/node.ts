@@ -6,17 +6,26 @@
  * hears whom in membership; this file and node/ alone join them.
  */
 import { happened } from "./node/events.ts";
-import { ineligibility } from "./node/eligibility.ts";
+import {
+  beatDrain,
+  expireOffer,
+  farewellClosed,
+  farewellDeadline,
+  getReady,
+  sayReady,
+  tickFarewell,
+} from "./node/handing-over.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
 import { receive } from "./node/receiving.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
+import { leaveWhenReleased, stop } from "./node/stopping.ts";
 import { settleDrain, takeRequest } from "./node/serving.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { watchCrashes } from "./node/crashing.ts";
 import { noticeStall, takePause } from "./node/stalling.ts";
-import { answerOffer, expireInherited, expireOffer, takeLeaseEntry } from "./node/voting.ts";
+import { expireInherited, takeLeaseEntry } from "./node/voting.ts";
 import type { Effect, Input } from "./effects.ts";
 import { isAlive, peerAge } from "./membership/peer.ts";
 import {
@@ -26,11 +35,9 @@ import {
   closeFailed,
   committed,
   commitRefused,
-  endHolding,
   forgetRequest,
 } from "./ownership/lease/holder.ts";
-import { becomeIdle } from "./ownership/lease/state.ts";
-import { offerAfterCommit } from "./ownership/lease/hand-over.ts";
+import { forwarded, forwardFailed, offerAfterCommit } from "./ownership/lease/hand-over.ts";
 import type { InterfaceName } from "./units/names.ts";
 import { after, between, earliest, type Instant } from "./units/time.ts";
 import { unreachable } from "./units/unreachable.ts";
@@ -58,7 +65,10 @@ export function nextDeadline(state: NodeState, now: Instant): Instant {
   let next = earliest(state.nextBeat, groupsDeadline(state, now), failbackDeadline(state, now));
   if (state.abstaining) next = earliest(next, state.abstainUntil);
   for (const pending of state.pending) next = earliest(next, pending.until);
-  for (const group of state.groups.values()) if (group.offer !== undefined) next = earliest(next, group.offer.until);
+  for (const group of state.groups.values()) {
+    next = earliest(next, farewellDeadline(group));
+    if (group.offer !== undefined) next = earliest(next, group.offer.until);
+  }
   state.expectedBy = next;
   return next;
 }
@@ -144,9 +154,11 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
     case "commitRefused":
       return commitRefused(group.lease, input.number);
     case "closed":
+      farewellClosed(state, group, true, now);
       fenceClosed(state, group, now);
       return tellEverybody(state);
     case "closeFailed":
+      farewellClosed(state, group, false, now);
       closeFailed(group.lease, leaseContext(state, group, now));
       return trouble(
         state,
@@ -156,15 +168,22 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
         now,
       );
     case "forwarded":
+      forwarded(group.lease, leaseContext(state, group, now));
+      return tellEverybody(state);
     case "forwardFailed":
+      forwardFailed(group.lease, leaseContext(state, group, now));
+      return trouble(state, group, "fence-failed", `the fence does not forward, it closes: ${input.detail}`, now);
     case "relaying":
+      return sayReady(state, group, true, now);
     case "relayFailed":
-      return;
+      sayReady(state, group, false, now);
+      return trouble(state, group, "fence-failed", `the fence does not relay: ${input.detail}`, now);
     case "addressesPlaced":
       group.addressesPlaced = group.addressesWanted;
+      group.macs = input.macs;
       group.addressTrouble = undefined;
       announce(state, group);
-      return answerOffer(state, group, now);
+      return getReady(state, group, now);
     case "addressesFailed":
       group.addressTrouble = { detail: input.detail, at: now };
       trouble(state, group, "address-failed", `addresses not placed: ${input.detail}`, now);
@@ -208,6 +227,7 @@ function tick(state: NodeState, now: Instant): void {
   watchCrashes(state, now);
   watchPeers(state, now);
   for (const group of state.groups.values()) {
+    tickFarewell(state, group, now);
     tickLease(state, group, now);
     expireOffer(state, group, now);
     expireInherited(state, group, now);
@@ -234,6 +254,7 @@ function beat(state: NodeState, now: Instant): void {
       group.addressTrouble = undefined;
     placeGroup(state, group, now);
     followMove(state, group, now);
+    beatDrain(state, group, now);
     const context = leaseContext(state, group, now);
     beatHolding(group.lease, context);
     beatEnded(group.lease, context, liveVoters);
@@ -342,30 +363,4 @@ function conflict(state: NodeState, group: Group, input: Extract<Input, { kind: 
     group: group.config.name,
     text: `${input.mac} announces ${input.address} on ${input.interface}; ${state.self.name} owns it and announced it again`,
   });
-}
-
-/** SIGTERM: hand over what can be handed over, release the rest, leave when it is done. */
-function stop(state: NodeState, now: Instant): void {
-  if (state.stopping) return;
-  state.stopping = true;
-  happened(state, now, { code: "node-stopping", text: `${state.self.name} is stopping` });
-  for (const group of state.groups.values()) {
-    if (group.lease.state.role === "preparing") becomeIdle(group.lease, now);
-    if (group.lease.state.role === "holding" && group.lease.state.first) {
-      endHolding(group.lease, leaseContext(state, group, now), "released", now);
-    } else placeGroup(state, group, now);
-  }
-  tellEverybody(state);
-}
-
-function leaveWhenReleased(state: NodeState, now: Instant): void {
-  if (state.exited) return;
-  for (const group of state.groups.values()) {
-    if (group.lease.state.role !== "idle" || group.lease.releasing !== undefined || group.move !== undefined) return;
-    if (ineligibility(state, group) === "") return;
-  }
-  state.exited = true;
-  happened(state, now, { code: "node-stopped", text: `${state.self.name} has released everything and stops` });
-  tellEverybody(state);
-  state.later.push({ kind: "exit" });
 }

@@ -79,44 +79,6 @@ export class Engine {
         if (!saved.ok) this.#results.push({ kind: "saveFailed", group: effect.group, detail: saved.error });
         return;
       }
-      case "arm": {
-        const { group, number } = effect;
-        const armed = adapters.arm(group, number);
-        if (!armed.ok) this.#results.push({ kind: "armFailed", group, number, detail: armed.error });
-        return;
-      }
-      case "commit": {
-        const { group, number } = effect;
-        const done = adapters.commit(group, number);
-        this.#results.push(
-          done.ok ? { kind: "committed", group, number } : { kind: "commitRefused", group, number, detail: done.error },
-        );
-        return;
-      }
-      case "close": {
-        const { group } = effect;
-        const done = adapters.close(group, effect.armed);
-        this.#results.push(done.ok ? { kind: "closed", group } : { kind: "closeFailed", group, detail: done.error });
-        return;
-      }
-      case "forward": {
-        const { group } = effect;
-        const done = adapters.forward(group, effect.armed, effect.macs);
-        this.#results.push(
-          done.ok ? { kind: "forwarded", group } : { kind: "forwardFailed", group, detail: done.error },
-        );
-        return;
-      }
-      case "relay": {
-        const { group } = effect;
-        const done = adapters.relay(group, effect.macs, effect.for_ms);
-        this.#results.push(done.ok ? { kind: "relaying", group } : { kind: "relayFailed", group, detail: done.error });
-        return;
-      }
-      case "passConnections":
-        return adapters.passConnections(effect.group, effect.macs, effect.for_ms);
-      case "resetConnections":
-        return adapters.resetConnections(effect.group);
       case "placeAddresses": {
         const { group } = effect;
         const placed = adapters.placeAddresses(group, effect.wanted);
@@ -131,6 +93,10 @@ export class Engine {
         return adapters.announce(effect.group, effect.term);
       case "stopAnnouncing":
         return adapters.stopAnnouncing(effect.group);
+      case "passConnections":
+        return adapters.passConnections(effect.group, effect.macs, effect.for_ms);
+      case "resetConnections":
+        return adapters.resetConnections(effect.group);
       case "record":
         return adapters.record(effect);
       case "reply":
@@ -139,6 +105,40 @@ export class Engine {
         return adapters.saveDrained(effect.reason);
       case "exit":
         return adapters.exit();
+      default:
+        return void this.#results.push(...this.#moveFence(effect));
+    }
+  }
+
+  /** Every move of the fence brings its outcome back; a failed `arm` only that. */
+  #moveFence(effect: Extract<Effect, { kind: "arm" | "commit" | "close" | "forward" | "relay" }>): Input[] {
+    const { arm, commit, close, forward, relay } = this.#adapters;
+    const { group } = effect;
+    switch (effect.kind) {
+      case "arm": {
+        const { number } = effect;
+        const done = arm(group, number);
+        return done.ok ? [] : [{ kind: "armFailed", group, number, detail: done.error }];
+      }
+      case "commit": {
+        const { number } = effect;
+        const done = commit(group, number);
+        return [
+          done.ok ? { kind: "committed", group, number } : { kind: "commitRefused", group, number, detail: done.error },
+        ];
+      }
+      case "close": {
+        const done = close(group, effect.armed);
+        return [done.ok ? { kind: "closed", group } : { kind: "closeFailed", group, detail: done.error }];
+      }
+      case "forward": {
+        const done = forward(group, effect.armed, effect.macs);
+        return [done.ok ? { kind: "forwarded", group } : { kind: "forwardFailed", group, detail: done.error }];
+      }
+      case "relay": {
+        const done = relay(group, effect.macs, effect.for_ms);
+        return [done.ok ? { kind: "relaying", group } : { kind: "relayFailed", group, detail: done.error }];
+      }
       default:
         return unreachable(effect);
     }

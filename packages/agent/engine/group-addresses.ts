@@ -42,7 +42,7 @@ export class GroupAddresses {
       owned.map((group) => [group.name, segmentsOf(group).map((name) => self.interfaces[name] ?? name)]),
     );
     for (const [group, places] of this.#places) for (const { address } of places) this.#groupOf.set(address, group);
-    keepSecondaries([...this.#places.values()].flat());
+    setSysctls([...this.#places.values()].flat());
     this.#addresses = new Addresses(native, adapters, {
       restored: (place) => this.#tell(place, (group) => ({ ...restored(place), group })),
       failed: ({ address, detail }) => this.#tell(address, (group) => ({ kind: "addressesFailed", group, detail })),
@@ -165,13 +165,19 @@ function restored(place: VirtualAddress): { kind: "addressRestored"; address: Ip
 }
 
 /**
- * When the node's own address is removed and added again, a virtual address of the same subnet is the primary one, and
- * withdrawing it would take the node's own along (ip-sysctl: promote_secondaries). systemd sets this everywhere too.
+ * `promote_secondaries`: when the node's own address is removed and added again, a virtual address of the same subnet is the
+ * primary one, and withdrawing it would take the node's own along; systemd sets this everywhere too. `arp_announce`: a node
+ * that answers behind the closed fence must ask for a client in its own name, or the fence drops its question.
  */
-function keepSecondaries(places: readonly Place[]): void {
+function setSysctls(places: readonly Place[]): void {
   for (const name of new Set(places.map((place) => place.interface))) {
-    const set = setSysctl(`net/ipv4/conf/${name}/promote_secondaries`, "1");
-    if (!set.ok) logLine("warning", `${set.error}; withdrawing an address may remove others of its subnet`);
+    for (const [key, value, without] of [
+      ["promote_secondaries", "1", "withdrawing an address may remove others of its subnet"],
+      ["arp_announce", "2", "a planned move may lose packets of clients this node does not know"],
+    ] as const) {
+      const set = setSysctl(`net/ipv4/conf/${name}/${key}`, value);
+      if (!set.ok) logLine("warning", `${set.error}; ${without}`);
+    }
   }
 }
 

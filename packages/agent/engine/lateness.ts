@@ -52,7 +52,11 @@ export class Lateness {
       wakeups: this.#count,
       late: this.#late,
       max_ms: round(this.#max_ms),
-      minute: { wakeups: count, p99_ms: round(Math.min(max_ms, percentile(recent, count, 0.99))), max_ms: round(max_ms) },
+      minute: {
+        wakeups: count,
+        p99_ms: round(Math.min(max_ms, percentile(recent, count, 0.99))),
+        max_ms: round(max_ms),
+      },
     };
   }
 

@@ -44,6 +44,7 @@ function giveBack(state: NodeState, group: Group, now: Instant): void {
       role: "closing",
       ballot: accepted.ballot,
       next: { kind: "release", notBefore: now },
+      forwarding: undefined,
       certainAt: undefined,
     };
   state.effects.push({ kind: "close", group: group.config.name, armed: [] });

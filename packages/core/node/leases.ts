@@ -1,6 +1,7 @@
 /** Joins each group's lease to the rest of the node: what it may know, and what hangs on its outcomes. */
 import { happened } from "./events.ts";
 import { ineligibility, ownRank } from "./eligibility.ts";
+import { bidFarewell } from "./handing-over.ts";
 import { abandonMove, continueMove } from "./moves.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
@@ -30,6 +31,7 @@ export function leaseContext(state: NodeState, group: Group, now: Instant): Leas
     get rank() {
       return ownRank(state, group, now);
     },
+    macs: group.addressesPlaced ? group.macs : [],
     record: group.record,
     say: (to, entry) => state.outbox.push({ to, entry }),
     effect: (effect) => state.effects.push(effect),
@@ -101,6 +103,9 @@ function outcomeOf(state: NodeState, group: Group, outcome: LeaseOutcome, now: I
       return;
     case "opened":
       return opened(state, group, outcome.first, now);
+    case "forwarding":
+      handedOver(state, group, outcome.forwarding.successor, now);
+      return bidFarewell(state, group, outcome.forwarding, now);
     case "lapsed":
       group.announcedTerm = undefined;
       state.effects.push({ kind: "stopAnnouncing", group: group.config.name });
@@ -128,6 +133,8 @@ export function wantAddresses(state: NodeState, group: Group, wanted: boolean): 
 function opened(state: NodeState, group: Group, first: boolean, now: Instant): void {
   const { lease, config, marks } = group;
   if (lease.state.role !== "holding") return;
+  // F5: the first commit ended it.
+  group.relayUntil = undefined;
   group.owner = state.self.name;
   if (first) group.ownerSince = now;
   group.announcedTerm = lease.state.ballot.round;
@@ -169,20 +176,10 @@ export function announce(state: NodeState, group: Group): void {
 function ended(state: NodeState, group: Group, why: EndCause, successor: NodeName | undefined, now: Instant): void {
   const { name } = group.config;
   const wasOpen = group.announcedTerm !== undefined;
-  group.announcedTerm = undefined;
-  state.effects.push({ kind: "stopAnnouncing", group: name });
   wantAddresses(state, group, false);
-  if (group.owner === state.self.name) {
-    group.owner = undefined;
-    group.ownerSince = undefined;
-  }
-  if (why === "handed-over" && successor !== undefined) {
-    const cause = group.move?.cause ?? "a planned move";
-    if (group.move !== undefined) group.move = { ...group.move, handedTo: successor };
-    group.settledAt = now;
-    group.cause = `${state.self.name} handed it to ${successor}: ${cause}`;
-    happened(state, now, { code: "group-moved", group: name, text: `${name} handed to ${successor}: ${cause}` });
-  } else if (wasOpen || why === "no-majority") {
+  if (why === "handed-over" && successor !== undefined) return handedOver(state, group, successor, now);
+  ownsNoLonger(state, group);
+  if (wasOpen || why === "no-majority") {
     const reason = why === "no-majority" ? "no majority of the voters for too long" : (group.move?.cause ?? why);
     group.cause = `${state.self.name} released it: ${reason}`;
     happened(state, now, {
@@ -193,6 +190,24 @@ function ended(state: NodeState, group: Group, why: EndCause, successor: NodeNam
     });
   }
   if (why === "no-majority" || why === "not-elected") abandonMove(state, group);
+}
+
+function ownsNoLonger(state: NodeState, group: Group): void {
+  group.announcedTerm = undefined;
+  state.effects.push({ kind: "stopAnnouncing", group: group.config.name });
+  if (group.owner !== state.self.name) return;
+  group.owner = undefined;
+  group.ownerSince = undefined;
+}
+
+function handedOver(state: NodeState, group: Group, successor: NodeName, now: Instant): void {
+  const { name } = group.config;
+  ownsNoLonger(state, group);
+  const cause = group.move?.cause ?? "a planned move";
+  if (group.move !== undefined) group.move = { ...group.move, handedTo: successor };
+  group.settledAt = now;
+  group.cause = `${state.self.name} handed it to ${successor}: ${cause}`;
+  happened(state, now, { code: "group-moved", group: name, text: `${name} handed to ${successor}: ${cause}` });
 }
 
 /** The kernel confirmed a close: what was waiting for it goes out. */

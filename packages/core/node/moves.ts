@@ -1,6 +1,7 @@
 /** Planned moves: by an operator, by failback, because this node must leave; one at a time for each group. */
 import { happened } from "./events.ts";
 import { failbackTarget, ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
+import { successorAnswers } from "./handing-over.ts";
 import { leaseContext } from "./leases.ts";
 import { finishRequest } from "./requests.ts";
 import type { Group, NodeState } from "./state.ts";
@@ -95,6 +96,7 @@ export function followMove(state: NodeState, group: Group, now: Instant): void {
   if (state.peers.get(move.handedTo)?.groups.get(name)?.fence === "open") {
     group.owner = move.handedTo;
     group.ownerSince = now;
+    successorAnswers(state, group, now);
     return finishMove(state, group, "done", `${name} is on ${move.handedTo}`);
   }
   const patience = after(move.startedAt, 3 * state.cluster.timing.dead);

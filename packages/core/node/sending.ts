@@ -161,8 +161,12 @@ function groupReports(state: NodeState, now: Instant): readonly GroupReport[] {
   return reports;
 }
 
-/** Open = a commit is younger than K. What the kernel does is certain; this is what the daemon knows of it. */
+const FAREWELL = { forwarding: "forward", draining: "relay", resetting: "relay", closing: "closed" } as const;
+
+/** Open = a commit is younger than K. What the kernel does is certain; this is what the daemon knows of its modes. */
 export function ownFence(group: Group, now: Instant): FenceState {
   const { state } = group.lease;
+  if (group.farewell !== undefined) return FAREWELL[group.farewell.stage];
+  if (group.relayUntil !== undefined && now < group.relayUntil) return "relay";
   return state.role === "holding" && !state.first && now < state.openUntil ? "open" : "closed";
 }

@@ -8,6 +8,7 @@ import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/vote
 import { newPeer, type Peer } from "../membership/peer.ts";
 import { type RandomState, seededRandom } from "../random.ts";
 import type { ClusterEvent, LeaseEntry, OperatorOutcome, OperatorRequest } from "../wire/messages.ts";
+import type { Mac } from "../units/mac.ts";
 import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "../units/names.ts";
 import { after, type Instant } from "../units/time.ts";
 
@@ -22,6 +23,8 @@ export interface Group {
   readonly interfaces: readonly InterfaceName[];
   addressesWanted: boolean;
   addressesPlaced: boolean;
+  /** This node's own station in each segment, while the addresses are in place. */
+  macs: readonly Mac[];
   /** Addresses that somebody else removed and that were put back. */
   addressesRestored: number;
   /** C10: the addresses of the daemon before stay until its fence has certainly ended. */
@@ -32,10 +35,14 @@ export interface Group {
   readonly troubleTold: Map<string, { readonly text: string; readonly at: Instant }>;
   /** The fence is open under this term and announced. */
   announcedTerm: number | undefined;
-  /** N1: an offer that waits for the addresses to be in place. */
-  offer:
-    | { readonly from: NodeName; readonly entry: Extract<LeaseEntry, { kind: "offer" }>; readonly until: Instant }
-    | undefined;
+  /** N1: an offer that was made to this node and has not led to a nomination. */
+  offer: Offer | undefined;
+  /** F5: until when this node answers what the old owner hands on, unless it commits before. */
+  relayUntil: Instant | undefined;
+  /** This node has handed the group over and forwards what still arrives, or serves what is left (drain). */
+  farewell: Farewell | undefined;
+  /** The old owner still serves the connections that began there. */
+  drainFrom: { readonly node: NodeName; readonly macs: readonly Mac[]; readonly until: Instant } | undefined;
   /** An operator's or the placement's move that is under way. */
   move: Move | undefined;
   /** Who is known to own it, since when on our clock, and why. */
@@ -47,6 +54,28 @@ export interface Group {
   /** When a planned move last brought it here or took it from here; failback waits `settle` from then. */
   settledAt: Instant;
   conflictAt: Instant | undefined;
+}
+
+export interface Offer {
+  readonly from: NodeName;
+  readonly entry: Extract<LeaseEntry, { kind: "offer" }>;
+  readonly until: Instant;
+}
+
+/** The old owner's part of a planned move after its lease has ended. */
+export interface Farewell {
+  readonly successor: NodeName;
+  readonly macs: readonly Mac[];
+  /** The kernel forwards until then at the latest; then the fence is closed for good, or serves what is left. */
+  readonly forwardUntil: Instant;
+  /** Established connections are served here until then. */
+  readonly drainUntil: Instant | undefined;
+  /** When the addresses leave, once the successor was seen to answer; in the last two stages, when to go on. */
+  withdrawAt: Instant;
+  /** The next thing that time alone does. */
+  stage: "forwarding" | "draining" | "resetting" | "closing";
+  /** The successor was seen to answer. */
+  answered: boolean;
 }
 
 export interface Move {
@@ -222,12 +251,16 @@ function newGroup(config: GroupConfig, self: NodeConfig, beginning: Beginning, n
     // C10: the fence of the daemon before still answers; its addresses stay while the voters are asked again.
     addressesWanted: open && mayOwn,
     addressesPlaced: false,
+    macs: [],
     addressesRestored: 0,
     inheritedUntil: open && mayOwn ? after(now, beginning.cluster.timing.keep + INHERITED_SLACK_MS) : undefined,
     addressTrouble: undefined,
     troubleTold: new Map(),
     announcedTerm: undefined,
     offer: undefined,
+    relayUntil: undefined,
+    farewell: undefined,
+    drainFrom: undefined,
     move: undefined,
     owner: undefined,
     ownerSince: undefined,

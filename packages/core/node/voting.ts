@@ -1,11 +1,12 @@
 /** One lease entry from a peer, or from this node itself: to its voter, its candidate, its holder. */
+import { takeOffer, takenUp } from "./handing-over.ts";
 import { leaseContext, wantAddresses } from "./leases.ts";
 import { ineligibility } from "./eligibility.ts";
 import type { Group, NodeState } from "./state.ts";
 import type { Ballot } from "../ownership/lease/ballot.ts";
 import { prepareRefused, promised } from "../ownership/lease/candidate.ts";
 import { granted, requestRefused } from "../ownership/lease/holder.ts";
-import { offerStands, ready, successorReady, takeUpNomination } from "../ownership/lease/hand-over.ts";
+import { successorReady, takeUpNomination } from "../ownership/lease/hand-over.ts";
 import { compareBallots, sameBallot } from "../ownership/lease/ballot.ts";
 import { rankDelay } from "../ownership/lease/state.ts";
 import { nominate, prepare, propose, release, type Vote } from "../ownership/lease/voter.ts";
@@ -84,11 +85,7 @@ function toVoter(
   giveWay(state, group, from, entry, before.accepted !== undefined && vote.record.accepted === undefined, vote, now);
   if (entry.kind === "nominate" && from !== state.self.name) {
     if (takeUpNomination(group.lease, leaseContext(state, group, now), entry)) {
-      group.cause = `${from} handed it over`;
-      group.marks = { lastHeardOfOwner: undefined, stoodAt: now, electedAt: now };
-      group.offer = undefined;
-      // A planned move is not undone by failback before `settle`, which the new owner has to know.
-      group.settledAt = now;
+      takenUp(group, from, now);
     }
   }
 }
@@ -152,43 +149,12 @@ function fromVoter(state: NodeState, group: Group, from: NodeName, entry: FromVo
   else requestRefused(lease, context, from, entry);
 }
 
-/** N1, the successor's side: the addresses first, then `ready`. */
-function takeOffer(
-  state: NodeState,
-  group: Group,
-  from: NodeName,
-  entry: Extract<LeaseEntry, { kind: "offer" }>,
-  now: Instant,
-): void {
-  const context = leaseContext(state, group, now);
-  if (!offerStands(group.lease, context, entry)) return;
-  if (group.addressesPlaced) return ready(group.lease, context, state.boot, from, entry.ballot);
-  const first = group.offer === undefined;
-  group.offer = { from, entry, until: after(now, state.cluster.timing.dead) };
-  if (first) wantAddresses(state, group, true);
-}
-
-/** The addresses are in place: an offer that waited for them is answered, if it still stands. */
-export function answerOffer(state: NodeState, group: Group, now: Instant): void {
-  const { offer } = group;
-  if (offer === undefined) return;
-  const context = leaseContext(state, group, now);
-  if (offerStands(group.lease, context, offer.entry))
-    ready(group.lease, context, state.boot, offer.from, offer.entry.ballot);
-}
-
-/** An offer that led to nothing: the addresses go again. */
-export function expireOffer(state: NodeState, group: Group, now: Instant): void {
-  if (group.offer === undefined || now < group.offer.until) return;
-  group.offer = undefined;
-  if (group.lease.state.role !== "holding") wantAddresses(state, group, false);
-}
-
 /** The daemon before left addresses behind an open fence, and this one did not come to hold the group: they go. */
 export function expireInherited(state: NodeState, group: Group, now: Instant): void {
   if (group.inheritedUntil === undefined || now < group.inheritedUntil) return;
   group.inheritedUntil = undefined;
-  if (group.lease.state.role !== "holding" && group.offer === undefined) wantAddresses(state, group, false);
+  if (group.lease.state.role !== "holding" && group.offer === undefined && group.farewell === undefined)
+    wantAddresses(state, group, false);
 }
 
 /**
@@ -199,6 +165,12 @@ export function unknownHolding(state: NodeState, group: Group, ballot: Ballot, n
   const { lease } = group;
   if (lease.state.role !== "idle" || lease.releasing !== undefined || ballot.boot === state.boot) return;
   if (ineligibility(state, group) === "") return;
-  lease.state = { role: "closing", ballot, next: { kind: "release", notBefore: now }, certainAt: undefined };
+  lease.state = {
+    role: "closing",
+    ballot,
+    next: { kind: "release", notBefore: now },
+    forwarding: undefined,
+    certainAt: undefined,
+  };
   state.effects.push({ kind: "close", group: group.config.name, armed: [] });
 }

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { promised, tickIdle } from "./candidate.ts";
 import {
+  forwarded,
+  forwardFailed,
   offerAfterCommit,
   offerStands,
   startHandOver,
@@ -13,11 +15,15 @@ import {
 import { beatEnded, closed, committed, granted, tickHolding } from "./holder.ts";
 import { ballot, holder, node, ScriptedLease, WEB } from "./scripted-lease.ts";
 import type { Ballot } from "./ballot.ts";
+import type { Forwarding, LeaseOutcome } from "./state.ts";
 import type { LeaseEntry } from "../../wire/messages.ts";
+import type { Mac } from "../../units/mac.ts";
 import type { BootId } from "../../units/names.ts";
 import { after } from "../../units/time.ts";
 
 const B = "boot-b" as BootId;
+const MAC_A = "02:00:00:00:00:0a" as Mac;
+const MAC_B = "02:00:00:00:00:0b" as Mac;
 const MINE = "boot-1" as BootId;
 
 function commit(world: ScriptedLease): void {
@@ -44,6 +50,27 @@ function ready(from: Ballot, by = "n2"): Extract<LeaseEntry, { kind: "ready" }> 
   return { kind: "ready", group: WEB, ballot: from, holder: holder(by), boot: B, macs: [] };
 }
 
+/** n2 is ready, and n1's kernel was asked to forward. */
+function forwarding(): ScriptedLease {
+  const world = open();
+  world.macs = [MAC_A];
+  startHandOver(world.lease, world.context, node("n2"));
+  commit(world);
+  assert.deepEqual(world.said.at(-1)?.entry, {
+    kind: "offer",
+    group: WEB,
+    ballot: world.state("holding").ballot,
+    macs: [MAC_A],
+  });
+  world.take();
+  successorReady(world.lease, world.context, node("n2"), { ...ready(world.state("holding").ballot), macs: [MAC_B] });
+  return world;
+}
+
+function kept(outcome: LeaseOutcome): Forwarding[] {
+  return outcome.kind === "forwarding" ? [outcome.forwarding] : [];
+}
+
 function nomination(from: Ballot, made: Ballot, to = "n1", boot = MINE): Extract<LeaseEntry, { kind: "nominate" }> {
   return { kind: "nominate", group: WEB, fromBallot: from, ballot: made, holder: holder(to), holderBoot: boot };
 }
@@ -66,7 +93,7 @@ test("N1: the offer follows a fresh commit, and only that", () => {
   assert.deepEqual(world.take(), ["arm", "say propose n1", "say propose n2", "say propose n3"]);
   commit(world);
   assert.deepEqual(world.said, [
-    { to: "n2", entry: { kind: "offer", group: WEB, ballot: world.state("holding").ballot } },
+    { to: "n2", entry: { kind: "offer", group: WEB, ballot: world.state("holding").ballot, macs: [] } },
   ]);
 });
 
@@ -113,6 +140,41 @@ test("N2: closes first, and nominates when the kernel confirmed; then it does no
   assert.deepEqual([first.entry.holder, first.entry.holderBoot], [holder("n2"), B]);
   assert.equal(world.state("idle").notBefore, after(world.now, 300));
   assert.deepEqual(world.take(), ["say nominate n1", "say nominate n2", "say nominate n3"]);
+});
+
+test("N2, F4: with stations on both sides it forwards, nominates when the kernel confirmed, and tells until when", () => {
+  const world = forwarding();
+  assert.deepEqual(world.take(), ["forward"]);
+  forwarded(world.lease, world.context);
+  const [told] = world.told.flatMap(kept);
+  assert.deepEqual([told?.successor, told?.macs, told?.until], ["n2", [MAC_B], after(world.now, 236)]);
+  assert.equal(world.state("idle").notBefore, after(world.now, 300));
+  assert.deepEqual(world.take(), ["say nominate n1", "say nominate n2", "say nominate n3", "tell forwarding"]);
+  forwarded(world.lease, world.context);
+  closed(world.lease, world.context);
+  assert.deepEqual(world.take(), [], "only once");
+});
+
+test("F4: a kernel that does not forward is told to close, and nothing is nominated before it has", () => {
+  const world = forwarding();
+  world.take();
+  forwardFailed(world.lease, world.context);
+  assert.deepEqual(world.take(), ["close", "tell ended"]);
+  forwarded(world.lease, world.context);
+  assert.deepEqual(world.take(), []);
+  closed(world.lease, world.context);
+  assert.deepEqual(world.take(), ["say nominate n1", "say nominate n2", "say nominate n3"]);
+});
+
+test("N2: a ready that comes late in the fence's time waits for the next offer", () => {
+  const world = open();
+  world.macs = [MAC_A];
+  startHandOver(world.lease, world.context, node("n2"));
+  commit(world);
+  world.wait(119);
+  world.take();
+  successorReady(world.lease, world.context, node("n2"), { ...ready(world.state("holding").ballot), macs: [MAC_B] });
+  assert.deepEqual([world.role, world.take()], ["holding", []]);
 });
 
 test("N2: one nomination for each lease: repeated identically for T; a second ready changes nothing", () => {

@@ -1,11 +1,12 @@
 /** The planned move between two live nodes: offer, ready, nominate (ownership.md section 6, N1 to N5). */
-import { sameBallot, sameHolder } from "./ballot.ts";
-import { askForGrants, closeFence } from "./holder.ts";
-import { type Lease, type LeaseContext, newHolding } from "./state.ts";
+import { type Ballot, sameBallot, sameHolder } from "./ballot.ts";
+import { armedNumbers, askForGrants, closed, closeFence } from "./holder.ts";
+import { type AfterClose, type Lease, type LeaseContext, newHolding } from "./state.ts";
 import { isClosed, leaseHolder } from "./voter.ts";
 import type { LeaseEntry } from "../../wire/messages.ts";
+import type { Mac } from "../../units/mac.ts";
 import type { BootId, NodeName } from "../../units/names.ts";
-import { after } from "../../units/time.ts";
+import { after, between } from "../../units/time.ts";
 
 /** How many nominations a node remembers having taken up (N3). */
 const ADOPTED_MAX = 16;
@@ -25,7 +26,8 @@ export function offerAfterCommit(lease: Lease, context: LeaseContext): void {
   const { state } = lease;
   if (state.role !== "holding" || state.handOver === undefined) return;
   state.handOver.offered = true;
-  context.say(state.handOver.successor, { kind: "offer", group: lease.group, ballot: state.ballot, macs: [] });
+  const { successor } = state.handOver;
+  context.say(successor, { kind: "offer", group: lease.group, ballot: state.ballot, macs: context.macs });
 }
 
 export function tickHandOver(lease: Lease, context: LeaseContext): void {
@@ -48,7 +50,11 @@ export function offerStands(
   return idle && context.eligible && current && sameBallot(context.record.accepted?.ballot, entry.ballot);
 }
 
-/** N2: still holding this ballot and open: close, then nominate, once. */
+/**
+ * N2: still holding this ballot and open: forward, then nominate, once. Where one of both has no MAC address to forward by, the
+ * fence closes instead. A ready that came late in the fence's time is left for that of the next offer: what is forwarded must
+ * outlast the successor's first commit.
+ */
 export function successorReady(
   lease: Lease,
   context: LeaseContext,
@@ -59,8 +65,36 @@ export function successorReady(
   if (state.role !== "holding" || state.handOver === undefined) return;
   const asked = state.handOver.offered && state.handOver.successor === from && entry.holder.node === from;
   if (!asked || !sameBallot(entry.ballot, state.ballot) || context.now >= state.openUntil) return;
-  closeFence(lease, context, { kind: "nominate", successor: entry.holder, boot: entry.boot });
-  context.tell({ kind: "ended", why: "handed-over", successor: from });
+  const next: AfterClose = { kind: "nominate", successor: entry.holder, boot: entry.boot };
+  if (entry.macs.length === 0 || entry.macs.length !== context.macs.length)
+    return closeAndNominate(lease, context, next);
+  if (between(context.now, state.openUntil) < context.timing.keep / 2) return;
+  const forwarding = { successor: from, macs: entry.macs, until: state.openUntil, armed: armedNumbers(state) };
+  lease.state = { role: "closing", ballot: state.ballot, next, forwarding, certainAt: undefined };
+  context.effect({ kind: "forward", group: lease.group, armed: forwarding.armed, macs: forwarding.macs });
+}
+
+function closeAndNominate(lease: Lease, context: LeaseContext, next: Extract<AfterClose, { kind: "nominate" }>): void {
+  closeFence(lease, context, next);
+  context.tell({ kind: "ended", why: "handed-over", successor: next.successor.node });
+}
+
+/** F4: the kernel forwards from now on; this ballot never counts again. */
+export function forwarded(lease: Lease, context: LeaseContext): void {
+  const { state } = lease;
+  if (state.role !== "closing" || state.forwarding === undefined) return;
+  closed(lease, context);
+  context.tell({ kind: "forwarding", forwarding: state.forwarding });
+}
+
+/** The kernel would not forward, and answers as before: close, and go on as without. */
+export function forwardFailed(lease: Lease, context: LeaseContext): void {
+  const { state } = lease;
+  if (state.role !== "closing" || state.forwarding === undefined) return;
+  const { successor, armed } = state.forwarding;
+  lease.state = { ...state, forwarding: undefined };
+  context.effect({ kind: "close", group: lease.group, armed });
+  context.tell({ kind: "ended", why: "handed-over", successor });
 }
 
 /** N3: only the named boot takes a nomination up, once, and not while it holds something else. */
@@ -82,12 +116,14 @@ export function takeUpNomination(
   return true;
 }
 
+/** N1: the successor says that its addresses are in place and, with `macs`, that it relays. */
 export function ready(
   lease: Lease,
   context: LeaseContext,
   boot: BootId,
   to: NodeName,
-  ballot: Extract<LeaseEntry, { kind: "offer" }>["ballot"],
+  ballot: Ballot,
+  macs: readonly Mac[],
 ): void {
-  context.say(to, { kind: "ready", group: lease.group, ballot, holder: context.holder, boot, macs: [] });
+  context.say(to, { kind: "ready", group: lease.group, ballot, holder: context.holder, boot, macs });
 }

@@ -188,8 +188,12 @@ export function endHolding(lease: Lease, context: LeaseContext, why: EndCause, n
 export function closeFence(lease: Lease, context: LeaseContext, next: AfterClose): void {
   const { state } = lease;
   if (state.role !== "holding") return;
-  lease.state = { role: "closing", ballot: state.ballot, next, certainAt: undefined };
-  context.effect({ kind: "close", group: lease.group, armed: state.armed.map((armed) => armed.number) });
+  lease.state = { role: "closing", ballot: state.ballot, next, forwarding: undefined, certainAt: undefined };
+  context.effect({ kind: "close", group: lease.group, armed: armedNumbers(state) });
+}
+
+export function armedNumbers(state: Holding): readonly number[] {
+  return state.armed.map((armed) => armed.number);
 }
 
 /** The kernel confirmed: now others may hear of it. */

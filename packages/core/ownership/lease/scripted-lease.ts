@@ -5,6 +5,7 @@ import { EMPTY_RECORD } from "./voter.ts";
 import type { Effect, VoterRecord } from "../../effects.ts";
 import { seededRandom } from "../../random.ts";
 import type { LeaseEntry } from "../../wire/messages.ts";
+import type { Mac } from "../../units/mac.ts";
 import type { BootId, GroupName, KernelId, NodeName } from "../../units/names.ts";
 import { after, type Instant, instant, milliseconds } from "../../units/time.ts";
 
@@ -29,6 +30,7 @@ export class ScriptedLease {
   record: VoterRecord = EMPTY_RECORD;
   eligible = true;
   rank = 0;
+  macs: readonly Mac[] = [];
   /** Everything in the order in which it was wanted: what was said, effects, outcomes. */
   readonly order: string[] = [];
   readonly said: { readonly to: NodeName; readonly entry: LeaseEntry }[] = [];
@@ -55,6 +57,7 @@ export class ScriptedLease {
       random: this.#random,
       eligible: this.eligible,
       rank: this.rank,
+      macs: this.macs,
       record: this.record,
       say: (to, entry) => {
         this.said.push({ to, entry });

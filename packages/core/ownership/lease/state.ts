@@ -4,6 +4,7 @@ import { nextRandom, type RandomState } from "../../random.ts";
 import type { Effect, VoterRecord } from "../../effects.ts";
 import type { Timing } from "../../cluster.ts";
 import type { LeaseEntry } from "../../wire/messages.ts";
+import type { Mac } from "../../units/mac.ts";
 import type { BootId, GroupName, NodeName } from "../../units/names.ts";
 import { after, type Instant, type Milliseconds, milliseconds, NEVER } from "../../units/time.ts";
 
@@ -70,13 +71,25 @@ export interface HandOver {
   readonly until: Instant;
 }
 
-/** The fence is being closed (F3); `next` follows when the kernel confirmed it. */
+/** The fence is being closed (F3) or goes over to forwarding (F4); `next` follows when the kernel confirmed it. */
 export interface Closing {
   readonly role: "closing";
   readonly ballot: Ballot;
   readonly next: AfterClose;
+  /** F4: what is being set up instead of a plain close. */
+  readonly forwarding: Forwarding | undefined;
   /** Set when closing failed: every right has ended by then (F3). */
   readonly certainAt: Instant | undefined;
+}
+
+/** The old owner's side of a planned move: what arrives goes on to the successor (ownership.md section 6). */
+export interface Forwarding {
+  readonly successor: NodeName;
+  /** The successor's station in each of the group's segments. */
+  readonly macs: readonly Mac[];
+  /** The fence's own deadline, which bounds the forwarding too. */
+  readonly until: Instant;
+  readonly armed: readonly number[];
 }
 
 export type AfterClose =
@@ -109,6 +122,8 @@ export type LeaseOutcome =
   | { readonly kind: "elected" }
   /** The fence opened: first commit, or first after a lapse. */
   | { readonly kind: "opened"; readonly first: boolean }
+  /** What arrives goes on to the successor, and this node's part of the lease is over. */
+  | { readonly kind: "forwarding"; readonly forwarding: Forwarding }
   /** The fence ended by itself; still holding and asking. */
   | { readonly kind: "lapsed" }
   /** Closed and no longer holding. */
@@ -141,6 +156,8 @@ export interface LeaseContext {
   readonly eligible: boolean;
   /** This node's place among the candidates, 0 is first. */
   readonly rank: number;
+  /** This node's station in each of the group's segments; none when its addresses are not in place. */
+  readonly macs: readonly Mac[];
   /** The record of this node's own voter; EMPTY_RECORD for a node that does not vote. */
   readonly record: VoterRecord;
   readonly say: (to: NodeName, entry: LeaseEntry) => void;
