@@ -132,13 +132,18 @@ export class Daemon {
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earlier(deadline, this.#addresses.nextDeadline())),
     });
-    this.#control = new ControlChild({
+    this.#control = this.#newControl();
+    this.#restart = this.#newRestart();
+  }
+
+  #newControl(): ControlChild {
+    const { name } = this.#options.self;
+    return new ControlChild({
       hello: () => this.#hello(),
       message: (message) => this.#fromControl(message),
       died: (detail) =>
-        this.#trouble("control-restarted", `control of ${self.name} ended (${detail}) and is started again`, "warning"),
+        this.#trouble("control-restarted", `control of ${name} ended (${detail}) and is started again`, "warning"),
     });
-    this.#restart = this.#newRestart();
   }
 
   #newRestart(): Restart {
