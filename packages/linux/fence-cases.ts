@@ -7,11 +7,11 @@
  * expectation holds whatever happens inside these bounds.
  */
 
+import type { FenceState } from "@holdfast/core/wire/messages.ts";
+
 export const CASE_WINDOW_MS = 100;
 export const CASE_KEEP_MS = 200;
 
-/** What a group does with packets: answers, nothing, forwards to the successor, answers the old owner's frames alone. */
-export type FenceMode = "open" | "closed" | "forward" | "relay";
 export type FenceOutcome = "done" | "refused";
 export type CaseGroup = 1 | 2;
 
@@ -37,7 +37,7 @@ export type FenceStep =
       readonly for_ms: number;
       readonly expect: FenceOutcome;
     }
-  | { readonly at_ms: number; readonly act: "look"; readonly group: CaseGroup; readonly expect: FenceMode };
+  | { readonly at_ms: number; readonly act: "look"; readonly group: CaseGroup; readonly expect: FenceState };
 
 export interface FenceCase {
   /** The rule, as a sentence. */
@@ -395,6 +395,6 @@ function relay(at_ms: number, group: CaseGroup, for_ms: number, expect: FenceOut
   return { at_ms, act: "relay", group, for_ms, expect };
 }
 
-function look(at_ms: number, group: CaseGroup, expect: FenceMode): FenceStep {
+function look(at_ms: number, group: CaseGroup, expect: FenceState): FenceStep {
   return { at_ms, act: "look", group, expect };
 }
