@@ -12,6 +12,7 @@ const SEED = 6;
 const GOOD: readonly ToEngine[] = [
   { kind: "listening" },
   { kind: "view", id: 7 },
+  { kind: "restart", id: 8, timeout_ms: 10_000 },
   { kind: "trouble", code: "disk-full", text: "no space \u00e9", level: "alarm" },
   {
     kind: "request",

@@ -31,6 +31,8 @@ const PARSERS: Readonly<Record<ToEngine["kind"], (message: Fields) => ToEngine |
   view: ({ id }) => (isId(id) ? { kind: "view", id } : undefined),
   trouble: parseTrouble,
   request: parseRequest,
+  restart: ({ id, timeout_ms }) =>
+    isId(id) && isTimeout(timeout_ms) ? { kind: "restart", id, timeout_ms } : undefined,
 };
 
 function parseTrouble({ code, text, level }: Fields): ToEngine | undefined {
@@ -40,8 +42,8 @@ function parseTrouble({ code, text, level }: Fields): ToEngine | undefined {
 
 function parseRequest({ id, target, action, timeout_ms }: Fields): ToEngine | undefined {
   const asked = parseAction(fields(action) ?? {});
-  const timed = typeof timeout_ms === "number" && timeout_ms >= 0 && timeout_ms <= TIMEOUT_MAX_MS;
-  if (asked === undefined || !isId(id) || !isText(target) || !isName(target) || !timed) return undefined;
+  if (asked === undefined || !isId(id) || !isText(target) || !isName(target) || !isTimeout(timeout_ms))
+    return undefined;
   return { kind: "request", id, target, action: asked, timeout_ms };
 }
 
@@ -69,6 +71,10 @@ function isText(value: unknown): value is string {
 
 function isId(value: unknown): value is number {
   return Number.isSafeInteger(value);
+}
+
+function isTimeout(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value <= TIMEOUT_MAX_MS;
 }
 
 function isLevel(value: unknown): value is EventLevel {

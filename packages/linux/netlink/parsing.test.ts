@@ -67,7 +67,7 @@ test("a table has its family, flags, digest and owner; an element its key and wh
     owner: 0x413b,
   });
   assert.deepEqual(eventTable(table), { family: 5, name: "holdfast" });
-  assert.deepEqual(parseElements(only(ELEMENTS)), [{ key: bytes("0007"), expires_ms: 236 }]);
+  assert.deepEqual(parseElements(only(ELEMENTS)), [{ key: bytes("0007"), expires_ms: 236, value: bytes("") }]);
 });
 
 test("messages and attributes with impossible lengths end the list", () => {
