@@ -141,6 +141,8 @@ export type Input =
     }
   /** Something this node cannot record or do, found outside the core. */
   | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: EventLevel }
+  /** The whole machine stood still (suspend): its fence and its clock did too, the other nodes' did not. */
+  | { readonly kind: "paused"; readonly for_ms: number }
   /** All effects before the `flush` were done, and failures among them were told. */
   | { readonly kind: "flush" }
   /** Wall clock minus monotonic clock in milliseconds, for the times people read; sent again when the wall clock is set. */

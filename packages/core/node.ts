@@ -23,9 +23,11 @@ import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
 import { settleDrain, takeRequest } from "./node/serving.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
+import { watchCrashes } from "./node/crashing.ts";
+import { noticeStall, takePause } from "./node/stalling.ts";
 import { expireInherited, takeLeaseEntry } from "./node/voting.ts";
 import type { Effect, Input } from "./effects.ts";
-import { excusePeer, isAlive, peerAge } from "./membership/peer.ts";
+import { isAlive, peerAge } from "./membership/peer.ts";
 import {
   armFailed,
   beatEnded,
@@ -37,7 +39,7 @@ import {
 } from "./ownership/lease/holder.ts";
 import { forwarded, forwardFailed, offerAfterCommit } from "./ownership/lease/hand-over.ts";
 import type { InterfaceName } from "./units/names.ts";
-import { after, between, earliest, type Instant, milliseconds } from "./units/time.ts";
+import { after, between, earliest, type Instant } from "./units/time.ts";
 import { unreachable } from "./units/unreachable.ts";
 
 export { type Beginning, newNode, type NodeState } from "./node/state.ts";
@@ -45,7 +47,7 @@ export { viewOf } from "./node/view.ts";
 
 /** Take one input at `now`. The effects are in the order in which they must be performed. */
 export function step(state: NodeState, input: Input, now: Instant): readonly Effect[] {
-  if (input.kind === "tick") noticeStall(state, now);
+  noticeStall(state, input, now);
   if (input.kind === "flush") state.flushes = Math.max(0, state.flushes - 1);
   take(state, input, now);
   if (state.outbox.length > 0 || state.beatDue !== undefined || state.later.length > 0) {
@@ -119,6 +121,8 @@ function take(state: NodeState, input: Input, now: Instant): void {
       return happened(state, now, { code: input.code, level: input.level, text: input.text });
     case "fenceReinstalled":
       return fenceReinstalled(state, input.detail, now);
+    case "paused":
+      return takePause(state, input.for_ms, now);
     case "stop":
       return stop(state, now);
     default:
@@ -220,6 +224,7 @@ function dropFromOutbox(state: NodeState, group: Group, kinds: readonly string[]
 
 function tick(state: NodeState, now: Instant): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
+  watchCrashes(state, now);
   watchPeers(state, now);
   for (const group of state.groups.values()) {
     tickFarewell(state, group, now);
@@ -289,28 +294,6 @@ function watchPeers(state: NodeState, now: Instant): void {
     code: quorum ? "quorum" : "no-quorum",
     level: quorum ? "info" : "alarm",
     text: `${state.self.name} hears ${alive} of ${state.voters.length} voters, itself included: ${quorum ? "a majority" : "no majority"}`,
-  });
-}
-
-const STALLS_TOLD_EVERY_MS = 1000;
-
-/** C12, design section 2: woken late, nothing outstanding counts, and the silence of the gap counts against nobody. */
-function noticeStall(state: NodeState, now: Instant): void {
-  const late = between(state.expectedBy, now);
-  const { heartbeat } = state.cluster.timing;
-  if (late <= heartbeat / 2) return;
-  const told = between(state.stalledUntil, now) < STALLS_TOLD_EVERY_MS;
-  state.stalledUntil = after(now, heartbeat);
-  for (const peer of state.peers.values()) excusePeer(peer, milliseconds(late), now);
-  for (const group of state.groups.values()) {
-    if (group.lease.state.role === "holding") forgetRequest(group.lease.state);
-  }
-  state.nextBeat = now;
-  if (told) return;
-  happened(state, now, {
-    code: "stalled",
-    level: "warning",
-    text: `the daemon on ${state.self.name} was not run for ${Math.round(late)} ms; leases are asked for anew`,
   });
 }
 

@@ -53,6 +53,8 @@ export interface Native {
   timerRead(fd: number): number;
   /** CLOCK_MONOTONIC in nanoseconds (exact to a microsecond after a hundred days). */
   monotonic(): number;
+  /** CLOCK_BOOTTIME in nanoseconds: `monotonic()` and all the time that the machine was suspended. */
+  boottime(): number;
   /** CLOCK_REALTIME in nanoseconds. */
   realtime(): number;
   /** Resolution of CLOCK_MONOTONIC_COARSE in nanoseconds: the kernel's tick (HZ 250: 4000000). */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostileCluster, SETTINGS } from "./hostile-world.ts";
-import { newNode, nextDeadline, type NodeState, step } from "@holdfast/core/node.ts";
+import { newNode, nextDeadline, type NodeState, step, viewOf } from "@holdfast/core/node.ts";
 import type { Effect, Input, VoterRecord } from "@holdfast/core/effects.ts";
 import type { Heartbeat, LeaseEntry } from "@holdfast/core/wire/messages.ts";
 import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
@@ -20,7 +20,11 @@ class OneNode {
   readonly state: NodeState;
   #message = 0;
 
-  constructor(open: readonly GroupName[] = [], records: ReadonlyMap<GroupName, VoterRecord> = new Map()) {
+  constructor(
+    open: readonly GroupName[] = [],
+    records: ReadonlyMap<GroupName, VoterRecord> = new Map(),
+    crashes: readonly Instant[] = [],
+  ) {
     this.state = newNode(
       {
         cluster,
@@ -30,6 +34,7 @@ class OneNode {
         seed: 1,
         records,
         open: new Set(open),
+        crashes,
         drained: undefined,
         interfacesDown: [],
         wallOffset_ms: 0,
@@ -258,6 +263,88 @@ test("stall honesty: the gap counts against nobody, and makes nobody seem alive 
   node.wait(400);
   assert.equal(node.state.peers.get("n2" as NodeName)?.alive, false);
   assert.equal(node.state.peers.get("n3" as NodeName)?.alive, false);
+});
+
+test("C12: a heartbeat that comes before the timer after a freeze finds the lease checked and the request forgotten", () => {
+  const node = new OneNode();
+  node.own();
+  node.wait(100);
+  const grants = node.answers();
+  nextDeadline(node.state, node.now);
+  node.now = after(node.now, 400);
+  const effects = node.settle(node.hear("n2", [...grants, propose(web, 1)]));
+  assert.deepEqual(kinds(effects).slice(0, 2), ["stopAnnouncing", "record"]);
+  assert.ok(!kinds(effects).includes("commit"), "a grant from before the freeze counted");
+  assert.deepEqual(sent(effects, "propose"), []);
+  // As a voter it is free to answer, and does.
+  assert.equal(sent(effects, "grant").length, 1);
+  const [before] = grants;
+  const after_ = node.settle(node.step({ kind: "tick" }));
+  assert.ok(before?.kind === "grant");
+  for (const entry of sent(after_, "propose")) assert.ok(entry.kind === "propose" && entry.number > before.number + 1);
+});
+
+test("C12: a daemon frozen beyond its patience closes the fence before it sends anything", () => {
+  const node = new OneNode();
+  node.own();
+  nextDeadline(node.state, node.now);
+  node.now = after(node.now, 10_000);
+  const order = kinds(node.settle(node.hear("n2", [])));
+  const [closed, sends] = [order.indexOf("close"), order.indexOf("send")];
+  assert.ok(closed >= 0 && (sends < 0 || closed < sends), order.join(" "));
+});
+
+test("C12: frozen between arming and sending, the request does not leave; nor does a late confirmation open anything", () => {
+  const node = new OneNode();
+  node.own();
+  node.now = nextDeadline(node.state, node.now);
+  let effects = node.step({ kind: "tick" });
+  while (!kinds(effects).includes("arm")) {
+    node.settle(effects);
+    node.now = nextDeadline(node.state, node.now);
+    effects = node.step({ kind: "tick" });
+  }
+  node.now = after(node.now, 1000);
+  assert.deepEqual(sent(node.step({ kind: "flush" }), "propose"), []);
+  assert.ok(!node.owns(web));
+  node.settle(node.step({ kind: "committed", group: web, number: node.state.counters.number }));
+  assert.ok(!node.owns(web));
+});
+
+const heldByDaemonBefore = (): ReadonlyMap<GroupName, VoterRecord> => {
+  const ballot = { round: 5, node: "n1" as NodeName, boot: "b0" as BootId };
+  const holder = { node: "n1" as NodeName, kernel: "k1" as KernelId };
+  return new Map([[web, { promised: ballot, accepted: { ballot, holder, number: 1, expires: 10_250 }, closed: [] }]]);
+};
+
+test("the third crash in a minute: what was left open is closed, then released under its ballot, and nothing is asked for", () => {
+  const node = new OneNode([web], heldByDaemonBefore(), [instant(2000), instant(5000), instant(10_000)]);
+  const first = node.step({ kind: "tick" });
+  assert.deepEqual(sent(first, "release"), []);
+  const effects = [...first, ...node.settle([])];
+  assert.ok(kinds(effects).indexOf("close") >= 0);
+  for (const from of ["n2", "n3"]) effects.push(...node.settle(node.hear(from, [])));
+  effects.push(...node.settle(node.step({ kind: "closed", group: web })), ...node.wait(2000));
+  const [release] = sent(effects, "release");
+  assert.ok(release?.kind === "release" && release.ballot.boot === "b0" && release.ballot.round === 5);
+  assert.ok(effects.some((effect) => effect.kind === "placeAddresses" && effect.group === web && !effect.wanted));
+  assert.ok(effects.some((effect) => effect.kind === "record" && effect.event.code === "crashing"));
+  assert.deepEqual([...sent(effects, "prepare"), ...sent(effects, "propose")], []);
+});
+
+test("after three crashes a minute without another makes the node eligible again", () => {
+  const node = new OneNode([], new Map(), [instant(2000), instant(5000), instant(9_000)]);
+  node.wait(58_000);
+  assert.equal(viewOf(node.state, node.now).groups[0]?.candidates[0]?.ineligible, "crashing");
+  const effects = node.wait(2000);
+  assert.equal(viewOf(node.state, node.now).groups[0]?.candidates[0]?.ineligible, "");
+  assert.ok(effects.some((effect) => effect.kind === "record" && effect.event.code === "crashing-over"));
+});
+
+test("two crashes: the restarted daemon asks again for what it held", () => {
+  const node = new OneNode([web], heldByDaemonBefore(), [instant(5000), instant(10_000)]);
+  node.settle(node.step({ kind: "tick" }));
+  assert.equal(node.state.groups.get(web)?.lease.state.role, "preparing");
 });
 
 test("a move that the end of the lease overtakes is over: the group can be moved again", () => {

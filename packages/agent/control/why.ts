@@ -65,6 +65,8 @@ function notOwner(view: NodeView, group: GroupView, node: PeerView, wall_ms: num
       return `could not put the address of ${group.name} on its interface`;
     case "generation":
       return `works from another configuration (generation ${node.generation ?? "unknown"}, here ${view.generation})`;
+    case "crashing":
+      return "crashed three times in a minute: it may own again when a minute has passed without a crash";
     case "down":
       return down(node, wall_ms);
     case "not-preferred":

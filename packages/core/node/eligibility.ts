@@ -10,6 +10,7 @@ export function ineligibility(state: NodeState, group: Group): Ineligibility {
   if (state.self.role === "witness") return "witness";
   if (!group.config.prefer.includes(state.self.name)) return "not-preferred";
   if (state.misconfigured) return "generation";
+  if (state.crashingUntil !== undefined) return "crashing";
   if (state.stopping) return "stopping";
   if (state.drained !== undefined) return "drained";
   if (group.interfaces.some((name) => state.interfacesDown.has(name))) return "interface-down";

@@ -17,6 +17,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "interface-down": "has lost the interface of its addresses",
   "address-failed": "cannot place its addresses",
   generation: "has another configuration than the cluster",
+  crashing: "crashed too often to own anything now",
 };
 
 /** Decide whether this node should give the group to another now. Called each beat and when something changed. */

@@ -3,6 +3,7 @@ import type { Cluster, GroupConfig, NodeConfig } from "../cluster.ts";
 import type { Effect, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
+import { crashingUntil } from "./crashes.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
 import { newPeer, type Peer } from "../membership/peer.ts";
 import { type RandomState, seededRandom } from "../random.ts";
@@ -124,6 +125,9 @@ export interface NodeState {
   drained: string | undefined;
   stopping: boolean;
   exited: boolean;
+  /** Too many crashes before this start: not eligible until then; undefined: eligible as far as that goes. */
+  crashingUntil: Instant | undefined;
+  crashingTold: boolean;
   /** Another configuration is in force among those heard (G4). */
   misconfigured: boolean;
   quorum: boolean;
@@ -161,6 +165,8 @@ export interface Beginning {
   readonly records: ReadonlyMap<GroupName, VoterRecord> | undefined;
   /** Groups whose fence is still open from the daemon before. */
   readonly open: ReadonlySet<GroupName>;
+  /** When daemons of this kernel were started after one that had ended without a word, oldest first, this one included. */
+  readonly crashes?: readonly Instant[];
   readonly drained: string | undefined;
   readonly interfacesDown: readonly InterfaceName[];
   /** Wall clock minus monotonic clock, in milliseconds. */
@@ -200,6 +206,8 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     nextBeat: now,
     expectedBy: now,
     stalledUntil: after(now, -3_600_000),
+    crashingUntil: crashingUntil(beginning.crashes ?? [], now),
+    crashingTold: false,
     drained: beginning.drained,
     stopping: false,
     exited: false,

@@ -33,6 +33,7 @@ const INELIGIBILITIES: readonly [Ineligibility, ...Ineligibility[]] = [
   "interface-down",
   "address-failed",
   "generation",
+  "crashing",
 ];
 const LEVELS: readonly [EventLevel, ...EventLevel[]] = ["info", "warning", "alarm"];
 const OUTCOMES: readonly [OutcomeCode, ...OutcomeCode[]] = ["done", "failed", "refused", "timeout"];

@@ -104,7 +104,17 @@ test("every word of a group report, a level and an outcome comes back as it was"
   const groups: GroupReport[] = [
     ...(["closed", "relay", "open", "forward"] as const).map((fence) => ({ ...report, fence })),
     ...(
-      ["", "witness", "not-preferred", "drained", "stopping", "interface-down", "address-failed", "generation"] as const
+      [
+        "",
+        "witness",
+        "not-preferred",
+        "drained",
+        "stopping",
+        "interface-down",
+        "address-failed",
+        "generation",
+        "crashing",
+      ] as const
     ).map((ineligible) => ({ ...report, ineligible })),
   ];
   const events = (["info", "warning", "alarm"] as const).map((level) => ({ ...event("x"), level, group: undefined }));
@@ -242,7 +252,7 @@ test("what is out of its bounds is refused, by kind and field", async (t) => {
     ["loss over 1000", section(2, "01 61 01 6c 0000 03e9 00000000"), "value", "heard.loss"],
     ["heard without link", section(2, "01 61 00 0000 0000 00000000"), "value", "heard.link"],
     ["fence unknown", section(3, "01 67 04 00 00 00 0000"), "value", "group.fence"],
-    ["ineligible unknown", section(3, "01 67 00 08 00 00 0000"), "value", "group.ineligible"],
+    ["ineligible unknown", section(3, "01 67 00 09 00 00 0000"), "value", "group.ineligible"],
     ["ballot flag 2", section(3, "01 67 00 00 00 02 0000"), "value", "group.ballot"],
     ["lease entry beyond its section", section(4, "02 0013 01 67"), "short", "lease"],
     ["promise short", section(4, "02 0002 01 67"), "short", "ballot.round"],

@@ -71,7 +71,8 @@ export type Ineligibility =
   | "stopping"
   | "interface-down"
   | "address-failed"
-  | "generation";
+  | "generation"
+  | "crashing";
 
 /** What a node says of one group in every heartbeat. */
 export interface GroupReport {

@@ -22,6 +22,7 @@ napi_value receive_batch(napi_env env, napi_callback_info info);
 
 /* time.c */
 napi_value monotonic(napi_env env, napi_callback_info info);
+napi_value boottime(napi_env env, napi_callback_info info);
 napi_value realtime(napi_env env, napi_callback_info info);
 napi_value tick(napi_env env, napi_callback_info info);
 napi_value timer_create_descriptor(napi_env env, napi_callback_info info);

@@ -27,6 +27,7 @@ static const struct {
     {"timerSet", timer_set},
     {"timerRead", timer_read},
     {"monotonic", monotonic},
+    {"boottime", boottime},
     {"realtime", realtime},
     {"tick", tick},
     {"interfaceIndex", interface_index},

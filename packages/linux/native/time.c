@@ -20,6 +20,11 @@ napi_value monotonic(napi_env env, napi_callback_info info) {
   return clock_nanoseconds(env, CLOCK_MONOTONIC);
 }
 
+napi_value boottime(napi_env env, napi_callback_info info) {
+  (void)info;
+  return clock_nanoseconds(env, CLOCK_BOOTTIME);
+}
+
 napi_value realtime(napi_env env, napi_callback_info info) {
   (void)info;
   return clock_nanoseconds(env, CLOCK_REALTIME);
