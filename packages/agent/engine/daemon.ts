@@ -162,6 +162,7 @@ export class Daemon {
       groups: cluster.groups.map(({ number, addresses, drain }) => ({
         number,
         addresses: addresses.map(({ address }) => address),
+        networks: addresses.map(({ address, prefixLength }) => ({ address, prefixLength })),
         drain: drain > 0,
       })),
       window_ms: cluster.timing.window,
