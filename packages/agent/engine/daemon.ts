@@ -14,7 +14,7 @@ import { VoteStore } from "./vote-store.ts";
 import { Wakeup } from "./wakeup.ts";
 import type { ToControl, ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
-import { createSealer } from "../seal/sealer.ts";
+import { createSealer, type Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
@@ -24,6 +24,7 @@ import type { Mac } from "@holdfast/core/units/mac.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 import { after, instant, type Instant } from "@holdfast/core/units/time.ts";
 import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
+import { type NativeAead, nativeAead } from "@holdfast/linux/aead.ts";
 import { type Fence, openFence } from "@holdfast/linux/fence.ts";
 import { kernelId } from "@holdfast/linux/kernel-id.ts";
 import { native } from "@holdfast/linux/load.ts";
@@ -102,7 +103,7 @@ export class Daemon {
       now,
     );
     const input = (next: Input): void => this.#heard(next);
-    const sealer = createSealer({ cluster: cluster.name, keys: options.keys, boot, suite: cluster.seal });
+    const sealer = sealerOf(options);
     this.#links = new Links(cluster, self, sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
@@ -363,6 +364,11 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
+}
+
+function sealerOf({ cluster, keys, boot }: DaemonOptions): Sealer {
+  const aead = (key: Uint8Array): NativeAead => nativeAead(native, key);
+  return createSealer({ cluster: cluster.name, keys, boot, suite: cluster.seal, aead });
 }
 
 function earlier(a: Instant, b: Instant): Instant {
