@@ -16,6 +16,7 @@ import { CLONE_NEWNET } from "@holdfast/lab/traffic/socket.ts";
 import { check, native } from "@holdfast/linux/load.ts";
 
 export const HOLDFAST = fileURLToPath(new URL("../../holdfast", import.meta.url));
+const INTERRUPT = fileURLToPath(new URL("interrupt.ts", import.meta.url));
 export const NODES = ["n1", "n2", "n3"] as const;
 export const ADDRESS = "10.99.0.100";
 export const ADDRESS6 = "fd99::100";
@@ -197,11 +198,13 @@ export class TestCluster {
     return this.#start(node, [HOLDFAST, "run", ...options], process.env);
   }
 
-  /** The engine without the command before it: as soon as may be. */
-  startEngine(node: string): Started {
+  /** The engine without the command before it: as soon as may be. With a file of orders it can be interrupted (interrupt.ts). */
+  startEngine(node: string, interrupts?: string): Started {
     const { config, socket, state: stateDir, run: runDir } = this.files(node);
     const { file, args, env } = runPlan({ config, node, socket, stateDir, runDir }, process.env);
-    return this.#start(node, [file, ...args.slice(1)], env);
+    if (interrupts === undefined) return this.#start(node, [file, ...args.slice(1)], env);
+    const words = [file, "--import", INTERRUPT, ...args.slice(1)];
+    return this.#start(node, words, { ...env, HOLDFAST_INTERRUPT: interrupts });
   }
 
   #start(node: string, command: readonly string[], env: NodeJS.ProcessEnv): Started {

@@ -1,16 +1,15 @@
 /** Heartbeats on the wire: sealed datagrams over the UDP links, out to every peer and in from anybody. */
-import { Copies } from "./copies.ts";
-import { Rejections } from "./rejections.ts";
+import { Arrivals } from "./arrivals.ts";
+import type { Rejections } from "./rejections.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, LinkConfig, NodeConfig } from "@holdfast/core/cluster.ts";
-import type { Input, RejectReason } from "@holdfast/core/effects.ts";
-import { emitHeartbeat, parseHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
+import type { Input } from "@holdfast/core/effects.ts";
+import { emitHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
 import type { LinkName, NodeName } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Adapters } from "@holdfast/linux/adapters.ts";
 import { native } from "@holdfast/linux/load.ts";
-import type { DatagramSource } from "@holdfast/linux/packet/socket-address.ts";
 import { openUdp, type UdpSocket } from "@holdfast/linux/packet/udp.ts";
 
 /** One link of this node; without a socket it is down, for the reason given. */
@@ -24,13 +23,12 @@ interface Link {
 }
 
 export class Links {
-  readonly rejections = new Rejections();
   readonly #links: ReadonlyMap<LinkName, Link>;
   readonly #peers: ReadonlyMap<NodeName, { readonly config: NodeConfig; readonly index: number }>;
   readonly #sealer: Sealer;
   readonly #adapters: Adapters;
   readonly #input: (input: Input) => void;
-  readonly #copies = new Copies();
+  readonly #arrivals: Arrivals;
   #encoded: { readonly heartbeat: Heartbeat; readonly bytes: Uint8Array } | undefined;
 
   constructor(cluster: Cluster, self: NodeConfig, sealer: Sealer, adapters: Adapters, input: (input: Input) => void) {
@@ -43,6 +41,12 @@ export class Links {
     this.#sealer = sealer;
     this.#adapters = adapters;
     this.#input = input;
+    this.#arrivals = new Arrivals(sealer, input);
+  }
+
+  /** What was dropped of what arrived. */
+  get rejections(): Rejections {
+    return this.#arrivals.rejections;
   }
 
   /** Open what can be opened, and again after interfaces or addresses changed. */
@@ -64,7 +68,7 @@ export class Links {
     const { name } = link.config;
     const options = { address: link.address, port: link.config.port, device: adapter.name };
     const opened = openUdp(native, options, {
-      datagram: (bytes, from) => this.#received(name, bytes, from),
+      datagram: (bytes, from) => this.#arrivals.received(name, bytes, from),
     });
     if (!opened.ok) return this.#lost(link, opened.error);
     link.socket = opened.value;
@@ -90,20 +94,5 @@ export class Links {
     if (this.#encoded?.heartbeat !== heartbeat) this.#encoded = { heartbeat, bytes: emitHeartbeat(heartbeat) };
     const stream = (link.index << 8) | peer.index;
     link.socket.send(address, link.config.port, this.#sealer.seal(stream, this.#encoded.bytes));
-  }
-
-  #received(link: LinkName, bytes: Uint8Array, from: Readonly<DatagramSource>): void {
-    const opened = this.#sealer.open(bytes);
-    if (!opened.ok) return this.#rejected(link, opened.error.reason, from);
-    const parsed = parseHeartbeat(opened.value.payload, this.#copies.has);
-    if (!parsed.ok) return this.#rejected(link, "parse", from);
-    // The seal's boot is the sender's proof; a message may not speak for another.
-    if (parsed.value.boot !== opened.value.boot) return this.#rejected(link, "sender", from);
-    this.#copies.add(parsed.value.boot, parsed.value.message);
-    this.#input({ kind: "heartbeat", link, heartbeat: parsed.value });
-  }
-
-  #rejected(link: LinkName, reason: RejectReason, from: Readonly<DatagramSource>): void {
-    this.rejections.count(link, reason, `${from.address}:${from.port}`);
   }
 }

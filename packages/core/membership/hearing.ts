@@ -2,6 +2,8 @@
 import { after, between, earliest, instant, type Instant, type Milliseconds } from "../units/time.ts";
 
 const WINDOW = 100;
+/** So many messages in a row from behind the window: the number that moved it so far was wrong. */
+const BEHIND_MAX = 10;
 
 /** Mutable. Message numbers of one peer are consecutive, and each is sent over every link. */
 export interface Hearing {
@@ -11,6 +13,8 @@ export interface Hearing {
   /** Whether each of the last 100 messages up to `highest` came. */
   readonly came: Uint8Array;
   highest: number;
+  /** Messages since the last one that was not behind the window. */
+  behind: number;
   /** Messages the window covers so far, at most 100. */
   covered: number;
   count: number;
@@ -25,6 +29,7 @@ export function newHearing(): Hearing {
     lastMessage: 0,
     came: new Uint8Array(WINDOW),
     highest: 0,
+    behind: 0,
     covered: 0,
     count: 0,
     jitter_ms: 0,
@@ -50,6 +55,8 @@ export function heard(hearing: Hearing, message: number, regular: boolean, inter
 
 /** It came; what it says of the peer is another matter. */
 export function countMessage(hearing: Hearing, message: number): void {
+  hearing.behind = message <= hearing.highest - WINDOW ? hearing.behind + 1 : 0;
+  if (hearing.behind >= BEHIND_MAX) forgetCount(hearing);
   if (hearing.highest === 0) {
     hearing.highest = message;
     hearing.covered = 1;
@@ -62,13 +69,18 @@ export function countMessage(hearing: Hearing, message: number): void {
 
 /** The peer started anew: its messages count from 1 again. */
 export function forgetMessages(hearing: Hearing): void {
-  hearing.came.fill(0);
-  hearing.highest = 0;
-  hearing.covered = 0;
-  hearing.count = 0;
+  forgetCount(hearing);
   hearing.lastMessage = 0;
   hearing.lastRegular = undefined;
   hearing.roundTrip_us = undefined;
+}
+
+function forgetCount(hearing: Hearing): void {
+  hearing.came.fill(0);
+  hearing.highest = 0;
+  hearing.behind = 0;
+  hearing.covered = 0;
+  hearing.count = 0;
 }
 
 /** Messages known to have been sent up to `message` that did not come are lost so far. */

@@ -13,6 +13,8 @@ import { type Instant, type Milliseconds } from "../units/time.ts";
 const SENT_REMEMBERED = 64;
 const PROCESSED_REMEMBERED = 256;
 const FORMER_REMEMBERED = 8;
+/** No copy is later than this many messages; a number so far ahead was damaged and must not stand in the way of others. */
+const LATEST_COPY = 65_536;
 
 /** Mutable. */
 export interface Peer {
@@ -44,6 +46,8 @@ export interface Peer {
   readonly processed: Float64Array;
   /** Its events that we have, and ours that it has. */
   eventsHad: number;
+  /** The number of an event far ahead of the last one, which counts when it is told again. */
+  eventLeap: number;
   eventsSeen: number;
 }
 
@@ -68,6 +72,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     sentAt: new Float64Array(SENT_REMEMBERED),
     processed: new Float64Array(PROCESSED_REMEMBERED),
     eventsHad: 0,
+    eventLeap: 0,
     eventsSeen: 0,
   };
 }
@@ -84,6 +89,7 @@ export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
   peer.requests = [];
   peer.processed.fill(0);
   peer.eventsHad = 0;
+  peer.eventLeap = 0;
   peer.eventsSeen = 0;
   for (const hearing of peer.links.values()) forgetMessages(hearing);
 }
@@ -98,7 +104,7 @@ export function firstCopy(peer: Peer, message: number): boolean {
   const slot = message % PROCESSED_REMEMBERED;
   const before = peer.processed[slot] ?? 0;
   // A slot holds the latest number that fell on it: an older one is a very late copy.
-  if (before >= message) return false;
+  if (before >= message && before - message < LATEST_COPY) return false;
   peer.processed[slot] = message;
   return true;
 }

@@ -43,8 +43,14 @@ export function eventsFor(state: NodeState, peer: Peer): readonly ClusterEvent[]
 
 /** Events of a peer that came with its heartbeat: each is told once, in order. */
 export function takeEvents(state: NodeState, peer: Peer, events: readonly ClusterEvent[]): void {
+  const leapBefore = peer.eventLeap;
   for (const event of events) {
     if (event.node !== peer.config.name || event.boot !== peer.boot || event.number <= peer.eventsHad) continue;
+    // Of more than it keeps a peer may have forgotten some; but one damaged number must not end its reports. It repeats them.
+    if (event.number > peer.eventsHad + KEPT && event.number !== leapBefore) {
+      peer.eventLeap = event.number;
+      return;
+    }
     peer.eventsHad = event.number;
     state.effects.push({ kind: "record", event: { ...event, phases: undefined } });
   }

@@ -8,12 +8,21 @@ import type { Group, NodeState } from "./state.ts";
 import { takeLeaseEntry, unknownHolding } from "./voting.ts";
 import { advance, countMessage, type Hearing, heard } from "../membership/hearing.ts";
 import { adoptBoot, firstCopy, isFormerBoot, type Peer, whenSent } from "../membership/peer.ts";
-import type { GroupReport, Heartbeat } from "../wire/messages.ts";
+import { ROUND_MAX } from "../ownership/lease/ballot.ts";
+import type { GroupReport, Heartbeat, LeaseEntry } from "../wire/messages.ts";
 import type { LinkName } from "../units/names.ts";
 import { between, type Instant } from "../units/time.ts";
 
 /** Messages may overtake each other by this many before they count as lost. */
 const REORDER = 2;
+/** What a node asks of another at once (requests.ts) is bounded, and so is what is remembered of it. */
+const REQUESTS_MAX = 64;
+/**
+ * Rounds are made one at a time, and 32 bits are enough for a hundred years of them, unless one damaged message uses them
+ * up: whoever took its round could never go above it. What is further ahead than this is not taken, but moves this node's
+ * own round half as far, so that one that has just started comes to where the others are.
+ */
+const ROUND_LEAP = 2 ** 24;
 
 export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, now: Instant): void {
   const peer = state.peers.get(heartbeat.node);
@@ -36,7 +45,8 @@ export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, 
   for (const other of peer.links.values()) {
     if (other !== hearing) advance(other, heartbeat.message - REORDER);
   }
-  peer.eventsSeen = Math.max(peer.eventsSeen, heartbeat.eventsSeen);
+  // It cannot have seen what has not happened.
+  if (heartbeat.eventsSeen <= state.eventNumber) peer.eventsSeen = Math.max(peer.eventsSeen, heartbeat.eventsSeen);
   takeEvents(state, peer, heartbeat.events);
   if (heartbeat.heard.length > 0 || heartbeat.groups.length > 0) takeReports(state, peer, heartbeat, now);
   takeLease(state, peer, heartbeat, now);
@@ -53,7 +63,8 @@ function stranger(state: NodeState, link: LinkName, heartbeat: Heartbeat, now: I
     return;
   }
   const entry = { link, reason: "sender", source: heartbeat.node, count: 1, toldAt: now };
-  if (state.rejected.size < 256) state.rejected.set(key, entry);
+  if (state.rejected.size >= 256) return;
+  state.rejected.set(key, entry);
   const own = heartbeat.node === state.self.name;
   const text = own
     ? `another machine calls itself ${heartbeat.node} (boot ${heartbeat.boot}, heard on ${link})`
@@ -151,7 +162,7 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   // A heartbeat too large for one datagram comes in parts; the first has what is heard.
   const firstPart = heartbeat.heard.length > 0;
   if (firstPart) peer.heard = heartbeat.heard;
-  peer.requests = firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests];
+  peer.requests = (firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests]).slice(-REQUESTS_MAX);
   judgeConfiguration(state, now);
   for (const report of heartbeat.groups) {
     const group = state.groups.get(report.group);
@@ -180,8 +191,16 @@ function takeLease(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Inst
   if (heartbeat.lease.length === 0) return;
   // V3: nothing of another configuration counts. The boot was checked before.
   if (heartbeat.generation !== state.cluster.generation) return;
+  const highest = state.counters.round + ROUND_LEAP;
+  let leapt = false;
   for (const entry of heartbeat.lease) {
     const group = state.groups.get(entry.group);
-    if (group !== undefined) takeLeaseEntry(state, group, peer.config.name, heartbeat, entry, now);
+    if (roundOf(entry) > highest) leapt = true;
+    else if (group !== undefined) takeLeaseEntry(state, group, peer.config.name, heartbeat, entry, now);
   }
+  if (leapt) state.counters.round = Math.min(ROUND_MAX, state.counters.round + ROUND_LEAP / 2);
+}
+
+function roundOf(entry: LeaseEntry): number {
+  return entry.kind === "refuse" ? Math.max(entry.ballot.round, entry.promised.round) : entry.ballot.round;
 }

@@ -8,6 +8,9 @@ export interface Ballot {
   readonly boot: BootId;
 }
 
+/** The highest round that can be said. */
+export const ROUND_MAX = 2 ** 32 - 1;
+
 /** Who may answer. Not the boot: a restarted daemon has the same fence. */
 export interface Holder {
   readonly node: NodeName;

@@ -17,6 +17,9 @@ import type { LeaseEntry } from "../../wire/messages.ts";
 import type { NodeName } from "../../units/names.ts";
 import { after, earliest, type Instant } from "../../units/time.ts";
 
+/** A voter is free again by then, whatever it says: the longest lease and the longest abstention, ownership.md V2 and S2. */
+const WAIT_MAX_MS = 5100;
+
 /** C1: stand when the time has come. A lease that names this kernel, from an earlier boot or not, is no obstacle (C10). */
 export function tickIdle(lease: Lease, context: LeaseContext): void {
   const { state } = lease;
@@ -95,7 +98,7 @@ export function prepareRefused(
   const { state } = lease;
   if (state.role !== "preparing") return;
   const { now, timing } = context;
-  const free = after(now, entry.remaining_ms);
+  const free = after(now, Math.min(entry.remaining_ms, WAIT_MAX_MS));
   state.refusals.set(voter, free);
   if (entry.reason === "promised" && compareBallots(entry.promised, state.ballot) > 0) {
     return becomeIdle(lease, after(now, rankDelay(context)));

@@ -1,5 +1,5 @@
 /** The state of one group's candidate and holder, and what the machine asks of the node around it (ownership.md sections 2 and 5). */
-import type { Ballot, Holder } from "./ballot.ts";
+import { type Ballot, type Holder, ROUND_MAX } from "./ballot.ts";
 import { nextRandom, type RandomState } from "../../random.ts";
 import type { Effect, VoterRecord } from "../../effects.ts";
 import type { Timing } from "../../cluster.ts";
@@ -179,9 +179,12 @@ export function sayToVoters(context: LeaseContext, entry: LeaseEntry): void {
   for (const voter of context.voters) context.say(voter, entry);
 }
 
-/** A ballot that was never made before (I5). */
+/**
+ * A ballot that was never made before (I5). When all rounds are used up it is one that was, and voters refuse it: nothing
+ * unsafe, but no owner until the daemons' voter records are removed (docs/protocol.md).
+ */
 export function newBallot(context: LeaseContext): Ballot {
-  context.counters.round += 1;
+  context.counters.round = Math.min(ROUND_MAX, context.counters.round + 1);
   return { round: context.counters.round, node: context.holder.node, boot: context.boot };
 }
 

@@ -1,0 +1,69 @@
+/**
+ * Freeze and kill of either side between every two steps of a planned move (ownership.md section 6), on the real kernel: at
+ * worst an outage as for a crash, never two nodes that answer, and a group that is whole again afterwards.
+ */
+import { strict as assert } from "node:assert";
+import { existsSync, writeFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import * as order from "@holdfast/linux/fence-orders.ts";
+import { Client } from "./client.ts";
+import { TestCluster, unable, until } from "./harness.ts";
+import type { Interrupt } from "./interrupt.ts";
+
+/** Where the old owner (n1) or the successor (n2) is stopped. */
+const PLACES: readonly (Pick<Interrupt, "code" | "following" | "when"> & { node: "n1" | "n2"; title: string })[] = [
+  { node: "n2", title: "before it relays", code: order.RELAY, following: undefined, when: "before" },
+  { node: "n2", title: "between the relay and ready", code: order.RELAY, following: undefined, when: "after" },
+  { node: "n1", title: "after ready, before it forwards", code: order.DISARM, following: undefined, when: "before" },
+  { node: "n1", title: "disarmed, before it forwards", code: order.FORWARD, following: undefined, when: "before" },
+  { node: "n1", title: "forwarding, before it nominates", code: order.FORWARD, following: undefined, when: "after" },
+  { node: "n2", title: "nominated, before it arms", code: order.ARM, following: order.RELAY, when: "before" },
+  { node: "n2", title: "armed, before it asks", code: order.ARM, following: order.RELAY, when: "after" },
+  { node: "n2", title: "granted, before it commits", code: order.COMMIT, following: order.RELAY, when: "before" },
+  { node: "n2", title: "committed, before it announces", code: order.COMMIT, following: order.RELAY, when: "after" },
+];
+
+/** T, a first election and everything that a slow machine adds: beyond it the group is not coming back by itself. */
+const BROKEN_MS = 3000;
+
+describe("a planned move that is interrupted", { skip: unable() }, () => {
+  let cluster: TestCluster;
+  let client: Client;
+  before(async () => {
+    cluster = await TestCluster.start("interrupt");
+    client = new Client(cluster);
+  });
+  after(() => cluster.down());
+
+  /** Puts daemons that can be interrupted in the place of the lab's own, one after the other. */
+  async function interruptible(node: string): Promise<string> {
+    const file = `${cluster.directory}/${node}/interrupt`;
+    cluster.signal(node, "SIGKILL");
+    await until(`${node} is dead`, () => cluster.processes(node).length === 0);
+    cluster.startEngine(node, file);
+    await until(`${node} is heard`, async () => (await cluster.status(node)).nodes.every(({ alive }) => alive));
+    return file;
+  }
+
+  for (const signal of ["SIGSTOP", "SIGKILL"] as const) {
+    for (const { node, title, ...place } of PLACES) {
+      test(`${signal} of the ${node === "n1" ? "old owner" : "successor"} ${title}`, async (t) => {
+        const files = { n1: await interruptible("n1"), n2: await interruptible("n2") };
+        await cluster.moveTo("n1");
+        await client.steady();
+        const from = client.position;
+        writeFileSync(files[node], JSON.stringify({ ...place, signal } satisfies Interrupt));
+        const moved = cluster.holdfast(node === "n1" ? "n3" : "n1", "move", "web", "n2", "--yes", "--timeout", "2s");
+        await until("the place is reached", () => !existsSync(files[node]));
+        const owner = await client.steady();
+        if (signal === "SIGSTOP") cluster.signal(node, "SIGCONT");
+        await moved;
+        const { lost, outage_ms } = await client.since(from);
+        t.diagnostic(`${owner} answers: ${lost} probes lost, outage ${outage_ms} ms`);
+        assert.ok(outage_ms < BROKEN_MS, `outage ${outage_ms} ms`);
+        await until("one owner, who answers", async () => (await cluster.owner("n3")) === (await client.steady()));
+        assert.deepEqual(await cluster.violations(), []);
+      });
+    }
+  }
+});
