@@ -7,6 +7,35 @@ export interface RecordedEvent extends ClusterEvent {
   readonly phases: Readonly<Record<string, number>> | undefined;
 }
 
+/** How late the engine's loop wakes, in milliseconds past its deadlines. */
+export interface LatenessView {
+  /** Half an interval: what is later counts as `late`, and the core takes it for a stall. */
+  readonly tolerated_ms: number;
+  /** Since the start. */
+  readonly wakeups: number;
+  readonly late: number;
+  readonly max_ms: number;
+  /** Over the last 50 to 60 s. */
+  readonly minute: { readonly wakeups: number; readonly p99_ms: number; readonly max_ms: number };
+}
+
+/** The engine as a process. */
+export interface EngineView {
+  readonly boot: string;
+  readonly pid: number;
+  /** Runs from one file instead of the source tree. */
+  readonly bundled: boolean;
+  /** Why not all threads are scheduled in real time; undefined: all are. */
+  readonly notRealTime: string | undefined;
+  /** From exec to the first turn of the loop. */
+  readonly ready_ms: number;
+  /** From exec to the first renewal that a majority granted and the kernel took; undefined: none yet. */
+  readonly firstRenewal_ms: number | undefined;
+  /** Daemons before this one that ended without a word, each within a minute of the next. */
+  readonly crashes: number;
+  readonly lateness: LatenessView;
+}
+
 export type ToControl =
   | {
       readonly kind: "hello";
@@ -18,7 +47,7 @@ export type ToControl =
       readonly user: { readonly uid: number; readonly gid: number } | undefined;
       readonly dead_ms: number;
     }
-  | { readonly kind: "view"; readonly id: number; readonly view: NodeView }
+  | { readonly kind: "view"; readonly id: number; readonly view: NodeView; readonly engine: EngineView }
   | { readonly kind: "event"; readonly event: RecordedEvent }
   | { readonly kind: "reply"; readonly id: number; readonly code: OutcomeCode; readonly text: string }
   /** Write or remove the drain mark in the state directory. */
@@ -35,5 +64,7 @@ export type ToEngine =
       readonly action: OperatorAction;
       readonly timeout_ms: number;
     }
+  /** Replace the engine by its successor in place; answered by a `reply`. */
+  | { readonly kind: "restart"; readonly id: number; readonly timeout_ms: number }
   /** Control can not do its work (disk full, say), or can again (info): becomes an event every node sees. */
   | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: EventLevel };

@@ -1,8 +1,17 @@
 /** How the daemon's processes are started: their entries, the flags that keep them small, the cache that spares the compiler. */
 import { fileURLToPath } from "node:url";
 
-export const ENGINE_ENTRY = fileURLToPath(new URL("./engine/main.ts", import.meta.url));
-export const CONTROL_ENTRY = fileURLToPath(new URL("./control/main.ts", import.meta.url));
+/** This code is part of a bundle (tools/bundle.ts): the entries lie beside each other. */
+export const BUNDLED = import.meta.url.endsWith(".js");
+
+const entry = (bundled: string, source: string): string =>
+  fileURLToPath(new URL(BUNDLED ? bundled : source, import.meta.url));
+
+export const ENGINE_ENTRY = entry("./engine.js", "./engine/main.ts");
+export const CONTROL_ENTRY = entry("./control.js", "./control/main.ts");
+
+/** In an engine's environment: the monotonic time of its exec in nanoseconds, so that it can say how long its start took. */
+export const EXEC_TIME_VARIABLE = "HOLDFAST_EXEC_NS";
 
 /** A small heap, and no helper threads beside the one that matters: little garbage is made. */
 export const ENGINE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"] as const;
@@ -11,4 +20,4 @@ export const ENGINE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=64
 export const CONTROL_FLAGS = [...ENGINE_FLAGS, "--no-opt", "--no-maglev"] as const;
 
 /** Compiled once, every later start is spared the TypeScript compiler (17 MB a process). Kept for each set of flags. */
-export const COMPILE_CACHE = fileURLToPath(new URL("../../build/compile-cache", import.meta.url));
+export const COMPILE_CACHE = entry("../compile-cache", "../../build/compile-cache");

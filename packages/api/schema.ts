@@ -4,6 +4,7 @@
  *
  *   GET  /v1/status  /v1/links  /v1/history?group=G&limit=N  /v1/why/group/G  /v1/why/node/N
  *   GET  /v1/events?follow=1&since=N&last=N NDJSON, one Event a line; since: milliseconds since 1970
+ *   POST /v1/restart {}   replaces the engine that answers, in place                -> Outcome, before it happens
  *   POST /v1/move {group, target?}  /v1/drain {node, reason}  /v1/undrain {node}     -> Outcome
  *        each with timeout_ms (default 10000); status 200 done, 409 refused, 502 failed, 504 timeout
  */
@@ -23,6 +24,8 @@ export interface Status {
   readonly config_differs: readonly string[];
   /** Milliseconds since the engine was heard from; more than the dead time: all below is stale. */
   readonly engine_age_ms: number;
+  /** The engine of the answering node as a process. */
+  readonly engine: EngineStatus;
   readonly timing: {
     readonly heartbeat_ms: number;
     readonly dead_ms: number;
@@ -33,6 +36,35 @@ export interface Status {
   readonly groups: readonly GroupStatus[];
   /** Sentences for a person: what is wrong and the command that shows more. */
   readonly warnings: readonly Warning[];
+}
+
+export interface EngineStatus {
+  /** New at each start. */
+  readonly boot: string;
+  readonly pid: number;
+  /** Runs from the bundle instead of the source tree. */
+  readonly bundled: boolean;
+  /** All its threads are scheduled in real time (SCHED_FIFO). */
+  readonly real_time: boolean;
+  /** The kernel's refusal, such as "EPERM"; null: none. */
+  readonly not_real_time_because: string | null;
+  /** Milliseconds from exec to the first turn of its loop. */
+  readonly ready_ms: number;
+  /** Milliseconds from exec to the first renewal that was granted and committed; null: none yet. */
+  readonly first_renewal_ms: number | null;
+  /** Daemons before it that ended without a word, each within a minute of the next. */
+  readonly crashes: number;
+  /** How late its loop wakes, past each deadline. */
+  readonly lateness: {
+    /** Half an interval: more is late, and leases are checked before anything is sent. */
+    readonly tolerated_ms: number;
+    /** Since its start. */
+    readonly wakeups: number;
+    readonly late: number;
+    readonly max_ms: number;
+    /** Over the last minute. */
+    readonly minute: { readonly wakeups: number; readonly p99_ms: number; readonly max_ms: number };
+  };
 }
 
 export interface Warning {

@@ -1,5 +1,5 @@
 /** What move, drain and undrain share: the plan first, a yes, then the wait; Ctrl-C ends the waiting, not the request. */
-import { fetchJson, postJson } from "@holdfast/api/client.ts";
+import { ApiFailure, fetchJson, postJson } from "@holdfast/api/client.ts";
 import { EXIT, type Outcome, type Status } from "@holdfast/api/schema.ts";
 import { CommandFailure, type Context } from "./command.ts";
 import { eventLine, phasesLine } from "./event-line.ts";
@@ -18,26 +18,41 @@ export interface Act {
   readonly plan: (status: Status) => readonly string[];
   /** Does no harm: no question. */
   readonly harmless?: boolean;
+  /** The daemon only agreed: what comes of it. Also asked when its answer was cut off. */
+  readonly follow?: (before: Status) => Promise<Outcome>;
 }
 
-export async function act(context: Context, options: ActOptions, { path, body, plan, harmless }: Act): Promise<number> {
-  const lines = plan(await fetchJson<Status>(context.socket, "/v1/status"));
+export async function act(context: Context, options: ActOptions, asked: Act): Promise<number> {
+  const before = await fetchJson<Status>(context.socket, "/v1/status");
+  const lines = asked.plan(before);
   if (options.dryRun) {
     if (context.json) context.print(JSON.stringify({ schema: "holdfast.plan/1", plan: lines }));
     else lines.forEach((line) => context.print(printable(line)));
     return EXIT.done;
   }
   if (!context.json) lines.forEach((line) => context.print(printable(line)));
-  if (!options.yes && !harmless) await confirm(context);
+  if (!options.yes && !asked.harmless) await confirm(context);
   const stop = (): void => {
     process.stderr.write("\nnot waiting any longer; the request is not cancelled, see: holdfast status\n");
     process.exit(EXIT.timeout);
   };
   process.once("SIGINT", stop);
   try {
-    return tell(context, await postJson(context.socket, path, body, options.timeout_ms));
+    const outcome = await put(context, options, asked);
+    return tell(context, outcome.code === "done" && asked.follow ? await asked.follow(before) : outcome);
   } finally {
     process.off("SIGINT", stop);
+  }
+}
+
+async function put(context: Context, options: ActOptions, { path, body, follow }: Act): Promise<Outcome> {
+  try {
+    return await postJson(context.socket, path, body, options.timeout_ms);
+  } catch (error) {
+    // A daemon that leaves may take its answer with it; whether it left is what `follow` finds out.
+    if (follow && error instanceof ApiFailure && error.error.code === "unreachable")
+      return { schema: "holdfast.outcome/1", code: "done", text: "", events: [] };
+    throw error;
   }
 }
 

@@ -108,6 +108,12 @@ function addActing(root: Command, wrap: Wrap): void {
         return undrain(context, node as string, actOptions(options));
       }),
     );
+  acting(root, "restart", "replace this node's daemon in place, keeping what it owns").action(
+    wrap(async (context, [options]) => {
+      const { restart } = await import("./restart.ts");
+      return restart(context, actOptions(options));
+    }),
+  );
 }
 
 function addDaemon(root: Command, wrap: Wrap): void {

@@ -1,7 +1,7 @@
 /** `holdfast run`: becomes the daemon. The engine replaces this process, so that nothing of the command stays in memory. */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { COMPILE_CACHE, ENGINE_ENTRY, ENGINE_FLAGS } from "@holdfast/agent/processes.ts";
+import { COMPILE_CACHE, ENGINE_ENTRY, ENGINE_FLAGS, EXEC_TIME_VARIABLE } from "@holdfast/agent/processes.ts";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { CommandFailure } from "./command.ts";
 
@@ -21,7 +21,7 @@ export function run(options: RunOptions): number {
   const { file, args, env } = runPlan(options, process.env);
   if (!process.execve)
     throw new CommandFailure(EXIT.failed, "no-execve", "this Node cannot replace its process; use Node 26");
-  process.execve(file, args, env);
+  process.execve(file, args, { ...env, [EXEC_TIME_VARIABLE]: String(process.hrtime.bigint()) });
   return EXIT.failed;
 }
 

@@ -3,6 +3,24 @@ import type { Status } from "@holdfast/api/schema.ts";
 
 export const NOON = new Date(2026, 10, 21, 12, 0, 0).getTime();
 
+const ENGINE: Status["engine"] = {
+  boot: "00000000000000b1",
+  pid: 4711,
+  bundled: true,
+  real_time: true,
+  not_real_time_because: null,
+  ready_ms: 60,
+  first_renewal_ms: 80,
+  crashes: 0,
+  lateness: {
+    tolerated_ms: 50,
+    wakeups: 5000,
+    late: 0,
+    max_ms: 7.1,
+    minute: { wakeups: 600, p99_ms: 0.2, max_ms: 1.4 },
+  },
+};
+
 export function sampleStatus(changes: Partial<Status> = {}): Status {
   const node = {
     role: "member",
@@ -25,6 +43,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
     config: "a1f3c2d4",
     config_differs: [],
     engine_age_ms: 2,
+    engine: ENGINE,
     timing: { heartbeat_ms: 100, dead_ms: 300, window_ms: 48, keep_ms: 236 },
     nodes: [
       { ...node, name: "lb1", age_ms: 0, links: [ok, loss] },

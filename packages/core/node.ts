@@ -23,9 +23,9 @@ import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
 import { settleDrain, takeRequest } from "./node/serving.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
-import { expireInherited, takeLeaseEntry } from "./node/voting.ts";
 import { watchCrashes } from "./node/crashing.ts";
 import { noticeStall, takePause } from "./node/stalling.ts";
+import { expireInherited, takeLeaseEntry } from "./node/voting.ts";
 import type { Effect, Input } from "./effects.ts";
 import { isAlive, peerAge } from "./membership/peer.ts";
 import {

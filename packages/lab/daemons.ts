@@ -67,6 +67,8 @@ export class Daemon {
     const { directory, config, socket, state, run, log } = this.files;
     mkdirSync(state, { recursive: true, mode: 0o700 });
     mkdirSync(run, { recursive: true, mode: 0o755 });
+    // Whoever starts it by hand takes the crashes before as dealt with.
+    rmSync(`${run}/starts`, { force: true });
     const output = openSync(log, "a", 0o600);
     const options = [
       "--config",

@@ -357,7 +357,7 @@ test("where tables cannot be owned, a flush is noticed, undone closed, and its a
   for (const command of [
     ["flush", "ruleset"],
     ["delete", "table", "arp", "holdfast"],
-    ["flush", "chain", "netdev", "holdfast", "g7"],
+    ["flush", "chain", "netdev", "holdfast", "g7-to"],
     ["flush", "set", "inet", "holdfast", "v4"],
   ]) {
     told.length = 0;
@@ -381,12 +381,13 @@ test("nft lists the tables as they are meant", options, () => {
   const fence = opened();
   const listed = node.run("nft", "list", "ruleset");
   for (const line of [
-    "ip daddr vmap @v4",
-    "arp saddr ip vmap @v4",
-    "ip6 daddr vmap @v6",
+    "ip daddr vmap @to4",
+    "ip saddr vmap @from4",
+    "arp saddr ip vmap @says4",
+    "ip6 daddr vmap @to6",
     'type filter hook egress device "one" priority -450; policy accept;',
     "iif . iifname @covered accept",
-    "10.81.0.50 : jump g7",
+    "10.81.0.50 : jump g7-to",
   ]) {
     assert.ok(listed.includes(line), line);
   }

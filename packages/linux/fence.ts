@@ -1,19 +1,23 @@
 /**
  * The lease enforced by the kernel (ownership.md section 4): a group answers only while `alive` in nf_tables says so,
- * whatever becomes of this daemon. Rules: fence-rules.ts. Renewals are datagrams to ourselves whose fate tells the outcome.
+ * whatever becomes of this daemon. Rules: fence-ts. Renewals are datagrams to ourselves whose fate tells the outcome.
  */
 import { constants } from "node:os";
 import { failure, success } from "@holdfast/core/units/result.ts";
-import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
-import { errnoName } from "./load.ts";
-import * as rules from "./fence-rules.ts";
-import { ARP, chainId, INET, NETDEV, TABLES } from "./fence-rules.ts";
-import type { FencePlan } from "./fence-rules.ts";
+import type { FenceState } from "@holdfast/core/wire/messages.ts";
+import { FenceModes } from "./fence-modes.ts";
+import { ARM, changeDuration, COMMIT } from "./fence-orders.ts";
+import { coveredKey, digestOf, egressChain, INET, ingressChain, NETDEV, TABLES } from "./fence-plan.ts";
+import type { FencePlan, Station } from "./fence-plan.ts";
 import { RenewalSocket } from "./fence-renewals.ts";
+import { readGroups, readPredecessors, readRemaining, readStates } from "./fence-states.ts";
+import { writeInterface, writeTables } from "./fence-rules.ts";
+import { adopt, ourTables, outcome, OWNED, verifyElements, verifyTables } from "./fence-tables.ts";
+import { writeCovered, writeUncover } from "./fence-uncovered.ts";
 import { MessageWriter } from "./netlink/message.ts";
 import type { Message } from "./netlink/message.ts";
-import { describe, EventSocket, RequestSocket } from "./netlink/socket.ts";
+import { EventSocket, RequestSocket } from "./netlink/socket.ts";
 import type { NetlinkError } from "./netlink/socket.ts";
 import {
   Batch,
@@ -21,23 +25,15 @@ import {
   messageKind,
   NETLINK_NETFILTER,
   NEW_GENERATION,
-  TABLE_OWNER,
   TABLE_PERSIST,
 } from "./nftables/batch.ts";
-import { countRules, eventAuthor, eventTable, listChains, listElements, listTables } from "./nftables/tables.ts";
+import { eventAuthor, eventTable, listChains, listElements } from "./nftables/tables.ts";
 import type { FoundTable } from "./nftables/tables.ts";
 import type { Native } from "./native.ts";
 
-export type { FencedGroup, FencePlan } from "./fence-rules.ts";
+export type { FencedGroup, FencePlan, Station } from "./fence-plan.ts";
 
-const { EOPNOTSUPP, EPERM, EBUSY, ENOENT, EINVAL } = constants.errno;
-const OWNED = TABLE_OWNER | TABLE_PERSIST;
-
-/** Another node on one of our interfaces. */
-export interface Station {
-  readonly interface: number;
-  readonly mac: Mac;
-}
+const { EOPNOTSUPP, ENOENT, EINVAL } = constants.errno;
 
 export interface FenceOptions extends FencePlan {
   /** "none": without ownership of the tables, as on kernels before 6.9. Default: owned where the kernel can. */
@@ -96,6 +92,7 @@ export class Fence {
   #events: EventSocket | undefined;
   #changedBy: string | undefined;
   #adopted = false;
+  readonly #modes: FenceModes;
 
   /** Use openFence. Throws when a socket cannot be had. */
   constructor(native: Native, options: FenceOptions) {
@@ -106,6 +103,11 @@ export class Fence {
     this.#socket = new RequestSocket(native, NETLINK_NETFILTER);
     this.#port = this.#socket.port;
     this.#renewals = new RenewalSocket(native);
+    this.#modes = new FenceModes(this.#renewals, (chain, for_ms) => {
+      const batch = new Batch(this.#writer);
+      changeDuration(batch, chain, for_ms);
+      return outcome(`setting the time of ${chain}`, batch.commit(this.#socket));
+    });
   }
 
   /** True when the kernel keeps others from changing the tables (Linux 6.9). */
@@ -120,46 +122,46 @@ export class Fence {
 
   /** F1: the number may be committed within the window. Arming an armed number again leaves its deadline. */
   arm(group: number, number: number): Result<void, string> {
-    return this.#renewals.send(rules.RENEW_ARM, group, number);
+    return this.#renewals.send(ARM, group, number);
   }
 
-  /** F2: opens the group for `keep_ms`, if exactly this number is armed. */
+  /** F2: opens the group for `keep_ms`, if exactly this number is armed and the group does not forward. */
   commit(group: number, number: number): Result<void, string> {
-    return this.#renewals.send(rules.RENEW_COMMIT, group, number);
+    return this.#renewals.send(COMMIT, group, number);
   }
 
   /** F3: nothing can be committed any more, then the group is shut. It counts when it returns ok. */
   close(group: number, armed: readonly number[]): Result<void, string> {
-    for (const number of armed) {
-      const disarmed = this.#renewals.send(rules.RENEW_DISARM, group, number);
-      if (!disarmed.ok) return disarmed;
-    }
-    return this.#renewals.send(rules.RENEW_CLOSE, group, 0);
+    return this.#modes.close(group, armed);
   }
 
   /**
    * F4: nothing can be committed any more, then what arrives for the group at an interface goes on to the station of `to`
    * there (destination and source MAC rewritten), for as long as `alive` lasts: its deadline stays. ARP and neighbour
    * discovery fall silent. What the group's own programs still answer leaves. Ends with `close` only; a commit is refused.
+   * Refused itself for a group that is not open. At an interface without station packets for the group are dropped.
    */
-  forward(_group: number, _armed: readonly number[], _to: readonly Station[]): Result<void, string> {
-    return failure("fence: forwarding is not built yet");
+  forward(group: number, armed: readonly number[], to: readonly Station[]): Result<void, string> {
+    return this.#modes.forward(group, armed, to);
   }
 
   /**
    * F5: shut, but frames that come from a station of `from` are answered for `for_ms`, at most 65535; no ARP, no neighbour
-   * discovery. Repeating it starts its time over. The first commit and every close end it.
+   * discovery. Repeating it starts its time over. The first commit and every close end it. Refused for a group that is
+   * open; one that forwards answers these frames itself besides, before and after its deadline.
    */
-  relay(_group: number, _from: readonly Station[], _for_ms: number): Result<void, string> {
-    return failure("fence: relaying is not built yet");
+  relay(group: number, from: readonly Station[], for_ms: number): Result<void, string> {
+    return this.#modes.relay(group, from, for_ms);
   }
 
   /**
    * Open, but TCP segments of connections that did not begin since the relay (no SYN seen here) go to the station of `to`,
-   * for `for_ms`; 0 ends it at once, and so does every close. For groups with `drain` only.
+   * for `for_ms`, at most 600000; 0 ends it at once, and so do every close and forwarding. For groups with `drain` only.
    */
-  passConnections(_group: number, _to: readonly Station[], _for_ms: number): Result<void, string> {
-    return failure("fence: passing connections on is not built yet");
+  passConnections(group: number, to: readonly Station[], for_ms: number): Result<void, string> {
+    if (!this.#plan.groups.some(({ number, drain }) => number === group && drain === true))
+      return failure(`fence: group ${group} has no drain`);
+    return this.#modes.passConnections(group, to, for_ms);
   }
 
   /** Called by openFence. */
@@ -186,8 +188,8 @@ export class Fence {
     if (known === name) return success(undefined);
     if (known !== undefined) this.uncoverInterface(index);
     const batch = new Batch(this.#writer);
-    rules.writeInterface(batch, index, name);
-    rules.writeCovered(batch, index, name);
+    writeInterface(batch, index, name);
+    writeCovered(batch, index, name);
     const done = outcome(`fencing ${name}`, batch.commit(this.#socket));
     if (done.ok) this.#covered.set(index, name);
     return done;
@@ -199,10 +201,10 @@ export class Fence {
     if (name === undefined) return success(undefined);
     this.#covered.delete(index);
     const uncovered = new Batch(this.#writer);
-    rules.writeUncover(uncovered, index, name);
+    writeUncover(uncovered, index, name);
     const done = outcome(`unfencing ${name}`, uncovered.commit(this.#socket), ENOENT);
     // Kernels before 6.16 removed the chains together with the interface.
-    for (const chain of [rules.ingressChain(index, name), rules.egressChain(index, name)]) {
+    for (const chain of [ingressChain(index, name), egressChain(index, name)]) {
       new Batch(this.#writer).deleteChain(NETDEV, chain).commit(this.#socket);
     }
     return done;
@@ -210,13 +212,12 @@ export class Fence {
 
   /** Milliseconds left of each open group; groups that are shut are absent. */
   remaining(): Result<ReadonlyMap<number, number>, string> {
-    const elements = listElements(this.#socket, this.#writer, NETDEV, "alive");
-    if (!elements.ok) return failure(`fence: reading the open groups: ${describe(elements.error)}`);
-    const open = new Map<number, number>();
-    for (const { key, expires_ms } of elements.value) {
-      if (expires_ms > 0) open.set(((key[0] ?? 0) << 8) | (key[1] ?? 0), expires_ms);
-    }
-    return success(open);
+    return readRemaining(this.#socket, this.#writer);
+  }
+
+  /** What each group does with packets; groups that are shut are absent. */
+  states(): Result<ReadonlyMap<number, FenceState>, string> {
+    return readStates(this.#socket, this.#writer);
   }
 
   /** Whether the kernel still holds what was installed: undefined, or what is wrong. */
@@ -224,15 +225,12 @@ export class Fence {
     const found = ourTables(this.#socket, this.#writer);
     if (!found.ok) return found.error;
     if (!this.#isSame(found.value)) return "tables are missing or not ours";
-    const expected = rules.expectedRules(this.#plan);
-    for (const [index, name] of this.#covered) {
-      // An interface that has gone took its chains with it; its event comes.
-      if (this.#native.interfaceIndex(name) !== index) continue;
-      const { ingress, egress } = rules.rulesOfInterface(name);
-      expected.set(chainId(NETDEV, rules.ingressChain(index, name)), ingress);
-      expected.set(chainId(NETDEV, rules.egressChain(index, name)), egress);
-    }
-    return this.#verifyRules(expected) ?? this.#verifyElements();
+    // An interface that has gone took its chains with it; its event comes.
+    const present = this.#present();
+    return (
+      verifyTables(this.#socket, this.#writer, this.#plan, present) ??
+      verifyElements(this.#socket, this.#writer, this.#plan, this.#covered.size)
+    );
   }
 
   /**
@@ -257,7 +255,7 @@ export class Fence {
   }
 
   #isSame(found: readonly FoundTable[]): boolean {
-    const digest = rules.digestOf(this.#plan);
+    const digest = digestOf(this.#plan);
     return (
       found.length === TABLES.length &&
       found.every(
@@ -277,21 +275,39 @@ export class Fence {
     for (const { key } of covered.value) {
       const name = Buffer.from(key.subarray(4)).toString("utf8").replace(/\0.*$/s, "");
       const index = this.#native.interfaceIndex(name);
-      const present = [rules.ingressChain(index, name), rules.egressChain(index, name)].every((chain) =>
+      const present = [ingressChain(index, name), egressChain(index, name)].every((chain) =>
         chains.value.includes(chain),
       );
-      if (index > 0 && present && Buffer.compare(key, rules.coveredKey(index, name)) === 0)
-        this.#covered.set(index, name);
+      if (index > 0 && present && Buffer.compare(key, coveredKey(index, name)) === 0) this.#covered.set(index, name);
     }
     const broken = this.verify();
     if (broken !== undefined) return failure(`fence: ${broken}`);
-    const flushed = outcome(
-      "disarming",
-      new Batch(this.#writer).flushSet(NETDEV, "armed").commit(this.#socket),
-      ENOENT,
-    );
-    if (flushed.ok) this.#adopted = true;
-    return flushed;
+    const emptied = this.#dropModes();
+    if (emptied.ok) this.#adopted = true;
+    return emptied;
+  }
+
+  /**
+   * F6: nothing stays armed, nothing relays or forwards for a daemon that does not know of it. What forwards is closed,
+   * `alive` first (F4). What is open stays open, and so does passing connections on, which ends by its time.
+   */
+  #dropModes(): Result<void, string> {
+    this.#modes.forget();
+    const forwarding = readGroups(this.#socket, this.#writer, "forwarding");
+    if (!forwarding.ok) return forwarding;
+    for (const group of forwarding.value) {
+      const closed = this.#modes.close(group, []);
+      if (!closed.ok) return closed;
+    }
+    for (const set of ["armed", "relaying", "stations", "successors"]) {
+      const flushed = new Batch(this.#writer).flushSet(NETDEV, set).commit(this.#socket);
+      const done = outcome(`emptying ${set}`, flushed, ENOENT);
+      if (!done.ok) return done;
+    }
+    const predecessors = readPredecessors(this.#socket, this.#writer);
+    if (!predecessors.ok) return predecessors;
+    for (const [group, station] of predecessors.value) this.#modes.recallPredecessor(group, station);
+    return success(undefined);
   }
 
   /** Everything anew and shut, in one transaction: no packet meets neither the old nor the new. */
@@ -310,57 +326,25 @@ export class Fence {
   }
 
   #install(old: readonly FoundTable[]): NetlinkError[] {
-    const interfaces = new Map(
-      [...this.#covered].filter(([index, name]) => this.#native.interfaceIndex(name) === index),
-    );
+    const interfaces = this.#present();
     interfaces.set(this.#native.interfaceIndex("lo"), "lo");
     const batch = new Batch(this.#writer);
     for (const table of old) batch.deleteTable(table);
-    rules.writeTables(batch, this.#plan, this.#tableFlags);
+    writeTables(batch, this.#plan, this.#tableFlags);
     for (const [index, name] of interfaces) {
-      rules.writeInterface(batch, index, name);
-      rules.writeCovered(batch, index, name);
+      writeInterface(batch, index, name);
+      writeCovered(batch, index, name);
     }
     const errors = batch.commit(this.#socket);
     if (errors.length > 0) return errors;
+    this.#modes.forget();
     this.#covered.clear();
     for (const [index, name] of interfaces) this.#covered.set(index, name);
     return [];
   }
 
-  #verifyRules(expected: ReadonlyMap<string, number>): string | undefined {
-    const found = new Map<string, number>();
-    for (const table of TABLES) {
-      const counted = countRules(this.#socket, this.#writer, table);
-      if (!counted.ok) return `reading rules: ${describe(counted.error)}`;
-      for (const [chain, count] of counted.value) found.set(chainId(table, chain), count);
-    }
-    for (const [chain, count] of expected) {
-      if (found.get(chain) !== count) return `chain ${chain} has ${found.get(chain) ?? 0} rules instead of ${count}`;
-    }
-    return undefined;
-  }
-
-  #verifyElements(): string | undefined {
-    const addresses = this.#plan.groups.flatMap((group) => group.addresses);
-    const v6 = addresses.filter((address) => address.includes(":")).length;
-    const v4 = addresses.length - v6;
-    const covered = this.#covered.size;
-    for (const [table, set, count] of [
-      [NETDEV, "v4", v4],
-      [NETDEV, "v6", v6],
-      [INET, "v4", v4],
-      [INET, "v6", v6],
-      [ARP, "v4", v4],
-      [INET, "covered", covered],
-      [ARP, "covered", covered],
-    ] as const) {
-      const elements = listElements(this.#socket, this.#writer, table, set);
-      if (!elements.ok) return `reading set ${set}: ${describe(elements.error)}`;
-      if (elements.value.length !== count)
-        return `set ${set} has ${elements.value.length} elements instead of ${count}`;
-    }
-    return undefined;
+  #present(): Map<number, string> {
+    return new Map([...this.#covered].filter(([index, name]) => this.#native.interfaceIndex(name) === index));
   }
 
   #heard(message: Message, vanished: (detail: string) => void): void {
@@ -387,36 +371,4 @@ export class Fence {
         : `${broken}; removed by ${author}; NOT installed again: ${done.error}`,
     );
   }
-}
-
-function ourTables(socket: RequestSocket, writer: MessageWriter): Result<FoundTable[], string> {
-  const tables = listTables(socket, writer);
-  if (!tables.ok) return failure(`fence: reading the tables: ${describe(tables.error)}`);
-  return success(
-    tables.value.filter((found) => TABLES.some((ours) => ours.family === found.family && ours.name === found.name)),
-  );
-}
-
-/** Becomes the owner of tables whose owner has gone (PERSIST alone is left of their flags); one that lives refuses, frozen or not. */
-function adopt(socket: RequestSocket, writer: MessageWriter, tables: readonly FoundTable[]): Result<void, string> {
-  const owned = tables.filter((table) => (table.flags & OWNED) !== 0 && table.owner !== socket.port);
-  if (owned.length === 0) return success(undefined);
-  const batch = new Batch(writer);
-  for (const table of owned) batch.adoptTable(table, OWNED);
-  const errors = batch.commit(socket);
-  const first = errors[0];
-  if (first === undefined) return success(undefined);
-  if (first.errno === EPERM || first.errno === EBUSY) {
-    return failure(
-      `fence: another holdfast in this network namespace owns the tables (netlink port ${owned[0]?.owner}); stop it first, it may be frozen`,
-    );
-  }
-  return outcome("taking over the fence", errors);
-}
-
-function outcome(what: string, errors: readonly NetlinkError[], ignored?: number): Result<void, string> {
-  const first = errors.find((error) => error.errno !== ignored);
-  if (first === undefined) return success(undefined);
-  const hint = first.errno === EPERM ? `; ${errnoName(-EPERM)}: CAP_NET_ADMIN is needed` : "";
-  return failure(`fence: ${what}: ${describe(first)}${hint}`);
 }

@@ -5,22 +5,22 @@
 import { strict as assert } from "node:assert";
 import { existsSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { RENEW_ARM, RENEW_COMMIT, RENEW_DISARM, RENEW_FORWARD, RENEW_RELAY } from "@holdfast/linux/fence-rules.ts";
+import * as order from "@holdfast/linux/fence-orders.ts";
 import { Client } from "./client.ts";
 import { TestCluster, unable, until } from "./harness.ts";
 import type { Interrupt } from "./interrupt.ts";
 
 /** Where the old owner (n1) or the successor (n2) is stopped. */
 const PLACES: readonly (Pick<Interrupt, "code" | "following" | "when"> & { node: "n1" | "n2"; title: string })[] = [
-  { node: "n2", title: "before it relays", code: RENEW_RELAY, following: undefined, when: "before" },
-  { node: "n2", title: "between the relay and ready", code: RENEW_RELAY, following: undefined, when: "after" },
-  { node: "n1", title: "after ready, before it forwards", code: RENEW_DISARM, following: undefined, when: "before" },
-  { node: "n1", title: "disarmed, before it forwards", code: RENEW_FORWARD, following: undefined, when: "before" },
-  { node: "n1", title: "forwarding, before it nominates", code: RENEW_FORWARD, following: undefined, when: "after" },
-  { node: "n2", title: "nominated, before it arms", code: RENEW_ARM, following: RENEW_RELAY, when: "before" },
-  { node: "n2", title: "armed, before it asks", code: RENEW_ARM, following: RENEW_RELAY, when: "after" },
-  { node: "n2", title: "granted, before it commits", code: RENEW_COMMIT, following: RENEW_RELAY, when: "before" },
-  { node: "n2", title: "committed, before it announces", code: RENEW_COMMIT, following: RENEW_RELAY, when: "after" },
+  { node: "n2", title: "before it relays", code: order.RELAY, following: undefined, when: "before" },
+  { node: "n2", title: "between the relay and ready", code: order.RELAY, following: undefined, when: "after" },
+  { node: "n1", title: "after ready, before it forwards", code: order.DISARM, following: undefined, when: "before" },
+  { node: "n1", title: "disarmed, before it forwards", code: order.FORWARD, following: undefined, when: "before" },
+  { node: "n1", title: "forwarding, before it nominates", code: order.FORWARD, following: undefined, when: "after" },
+  { node: "n2", title: "nominated, before it arms", code: order.ARM, following: order.RELAY, when: "before" },
+  { node: "n2", title: "armed, before it asks", code: order.ARM, following: order.RELAY, when: "after" },
+  { node: "n2", title: "granted, before it commits", code: order.COMMIT, following: order.RELAY, when: "before" },
+  { node: "n2", title: "committed, before it announces", code: order.COMMIT, following: order.RELAY, when: "after" },
 ];
 
 /** T, a first election and everything that a slow machine adds: beyond it the group is not coming back by itself. */

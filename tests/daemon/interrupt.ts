@@ -7,7 +7,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { check, native } from "@holdfast/linux/load.ts";
 
 export interface Interrupt {
-  /** First byte of the renewal datagram: RENEW_... of linux/fence-rules.ts. */
+  /** First byte of the renewal datagram: see linux/fence-orders.ts. */
   readonly code: number;
   /** Only after a renewal of this code was seen since the order was given. */
   readonly following: number | undefined;

@@ -1,5 +1,6 @@
 /** Parts of a daemon that die and come back, a second daemon, and a port that somebody else has. */
 import { strict as assert } from "node:assert";
+import { readdirSync, readFileSync } from "node:fs";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { parseIp } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
@@ -57,6 +58,33 @@ describe("a daemon that is hurt", { skip: unable() }, () => {
     assert.deepEqual(await cluster.violations(), []);
   });
 
+  test("frozen until another owns, then woken: 0 answers, it steps down and counts how late it was", async () => {
+    const engine = cluster.process("n1", "engine");
+    process.kill(engine, "SIGSTOP");
+    await until("another owns", async () => !["", "n1"].includes(await cluster.owner("n2")));
+    const owner = await client.steady("n1");
+    const from = client.position;
+    process.kill(engine, "SIGCONT");
+    const status = await until("n1 knows the owner", async () => {
+      const seen = await cluster.status("n1");
+      return seen.groups[0]?.owner === owner && seen.nodes.every(({ state }) => state === "up") ? seen : undefined;
+    });
+    await client.steady();
+    assert.equal(client.answersOf("n1", from), 0);
+    assert.equal((await client.since(from)).lost, 0);
+    assert.ok(status.engine.lateness.late >= 1 && status.engine.lateness.max_ms > 200, JSON.stringify(status.engine));
+    const told = (await cluster.events("n1", "stalled")).filter(({ node }) => node === "n1");
+    assert.ok(told.length > 0, "it does not say that it was not run");
+    assert.deepEqual(await cluster.violations(), []);
+  });
+
+  test("all threads of the engine are SCHED_FIFO where that is allowed, none of control", async (t) => {
+    const { real_time, not_real_time_because } = (await cluster.status("n1")).engine;
+    if (!real_time) t.diagnostic(`this machine does not allow real time: ${not_real_time_because}`);
+    assert.deepEqual(policies(cluster.process("n1", "engine")), [real_time ? SCHED_FIFO : SCHED_OTHER]);
+    assert.deepEqual(policies(cluster.process("n1", "control")), [SCHED_OTHER]);
+  });
+
   test("a second daemon in the same namespace ends with 1, says why, and changes nothing", async () => {
     const from = client.position;
     const state = async () => [
@@ -99,3 +127,14 @@ describe("a daemon that is hurt", { skip: unable() }, () => {
     assert.equal((await client.since(from)).lost, 0);
   });
 });
+
+const SCHED_OTHER = "0";
+const SCHED_FIFO = "1";
+
+/** Field 41 of proc_pid_stat(5), of all threads, each once. */
+function policies(pid: number): string[] {
+  const stats = readdirSync(`/proc/${pid}/task`).map((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8"),
+  );
+  return [...new Set(stats.map((stat) => stat.slice(stat.lastIndexOf(")") + 2).split(" ")[38] ?? ""))];
+}

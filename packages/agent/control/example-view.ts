@@ -1,4 +1,5 @@
 /** For tests: what the engine of lb1 sees in a healthy cluster of three nodes, two links and two groups. */
+import type { EngineView } from "../channel.ts";
 import type { GroupView, LinkView, NodeView, PeerView } from "@holdfast/core/view.ts";
 
 const NAMES = ["lb1", "lb2", "lb3"];
@@ -90,4 +91,24 @@ export function exampleGroup(
     cause: "first in prefer when the cluster started",
   };
   return { ...(group as unknown as GroupView), ...changes };
+}
+
+export function exampleEngine(changes: Partial<EngineView> = {}): EngineView {
+  return {
+    boot: "00000000000000b1",
+    pid: 4711,
+    bundled: true,
+    notRealTime: undefined,
+    ready_ms: 60,
+    firstRenewal_ms: 80,
+    crashes: 0,
+    lateness: {
+      tolerated_ms: 50,
+      wakeups: 5000,
+      late: 0,
+      max_ms: 7.1,
+      minute: { wakeups: 600, p99_ms: 0.2, max_ms: 1.4 },
+    },
+    ...changes,
+  };
 }

@@ -39,6 +39,7 @@ export function warningsOf(
     ...seen.view.nodes.flatMap((node) => nodeWarnings(node)),
     ...linkWarnings(liveRows(status, rows)),
     ...differs(status),
+    ...lateness(status),
     ...rejected(context),
     ...historyWarning(context),
   ];
@@ -128,6 +129,19 @@ function differs(status: Judged): readonly Warning[] {
       command: "holdfast check-config",
     },
   ];
+}
+
+/** A loop this late soon costs renewals: the window and the interval leave room for one. */
+function lateness({ node, engine, timing }: Judged): readonly Warning[] {
+  const { p99_ms, max_ms } = engine.lateness.minute;
+  if (p99_ms <= timing.heartbeat_ms / 4) return [];
+  const class_ = engine.real_time ? "" : "; it is not scheduled in real time";
+  const text = `the engine on ${node} wakes late: 1 of 100 by ${ms(p99_ms)} or more, ${ms(max_ms)} at worst in a minute`;
+  return [{ text: text + class_, command: "holdfast status --json" }];
+}
+
+function ms(value: number): string {
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
 function rejected({ events, wall_ms }: StatusContext): readonly Warning[] {

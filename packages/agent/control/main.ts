@@ -54,7 +54,7 @@ function main(): void {
 function take({ views, history: recorded, requests: asked, mark }: Running, message: ToControl): void {
   switch (message.kind) {
     case "view":
-      return views.answered(message.id, message.view);
+      return views.answered(message.id, message.view, message.engine);
     case "event":
       return recorded.record(message.event);
     case "reply":

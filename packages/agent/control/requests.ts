@@ -13,6 +13,8 @@ const OUTSTANDING_MAX = 16;
 export interface Requests {
   /** Undefined when too many are under way or the engine takes no more. */
   readonly put: (target: string, action: OperatorAction, timeout_ms: number) => Promise<Outcome> | undefined;
+  /** Replaces this node's own engine; answered before that happens. */
+  readonly restart: (timeout_ms: number) => Promise<Outcome> | undefined;
   readonly replied: (id: number, code: OutcomeCode, text: string) => void;
 }
 
@@ -20,12 +22,12 @@ export function requests(send: (message: ToEngine) => boolean, history: History)
   const outstanding = new Map<number, (code: OutcomeCode, text: string) => void>();
   let id = 0;
 
-  const put = (target: string, action: OperatorAction, timeout_ms: number): Promise<Outcome> | undefined => {
+  const put = (message: (id: number) => ToEngine, wanted: Wanted, timeout_ms: number): Promise<Outcome> | undefined => {
     if (outstanding.size >= OUTSTANDING_MAX) return undefined;
     const mine = ++id;
     const events: Event[] = [];
     const unfollow = history.follow((event) => {
-      if (concerns(event, action)) events.push(event);
+      if (wanted.concerns(event)) events.push(event);
     });
     const answer = new Promise<Outcome>((resolve) => {
       const finish = (code: OutcomeCode, text: string): void => {
@@ -35,8 +37,7 @@ export function requests(send: (message: ToEngine) => boolean, history: History)
           unfollow();
           resolve({ schema: "holdfast.outcome/1", code, text, events });
         };
-        const complete =
-          code !== "done" || action.kind !== "move" || events.some((event) => event.code === "group-owned");
+        const complete = code !== "done" || wanted.complete(events);
         if (complete) tell();
         else setTimeout(tell, LATE_EVENT_MS);
       };
@@ -47,14 +48,30 @@ export function requests(send: (message: ToEngine) => boolean, history: History)
       );
       outstanding.set(mine, finish);
     });
-    if (send({ kind: "request", id: mine, target, action, timeout_ms })) return answer;
+    if (send(message(mine))) return answer;
     outstanding.get(mine)?.("failed", "the engine takes no requests now");
     return undefined;
   };
-  return { put, replied: (of, code, text) => outstanding.get(of)?.(code, text) };
+  return {
+    put: (target, action, timeout_ms) =>
+      put((of) => ({ kind: "request", id: of, target, action, timeout_ms }), wantedBy(action), timeout_ms),
+    restart: (timeout_ms) => put((of) => ({ kind: "restart", id: of, timeout_ms }), NOTHING, timeout_ms),
+    replied: (of, code, text) => outstanding.get(of)?.(code, text),
+  };
 }
 
-function concerns(event: Event, action: OperatorAction): boolean {
-  if (action.kind === "move") return event.group === action.group;
-  return event.group !== null || event.node === action.node;
+/** What of the events is part of the answer, and whether it is all there. */
+interface Wanted {
+  readonly concerns: (event: Event) => boolean;
+  readonly complete: (events: readonly Event[]) => boolean;
+}
+
+const NOTHING: Wanted = { concerns: () => false, complete: () => true };
+
+function wantedBy(action: OperatorAction): Wanted {
+  return {
+    concerns: (event) =>
+      action.kind === "move" ? event.group === action.group : event.group !== null || event.node === action.node,
+    complete: (events) => action.kind !== "move" || events.some((event) => event.code === "group-owned"),
+  };
 }

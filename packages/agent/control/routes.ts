@@ -73,6 +73,7 @@ export function routes(sources: Sources): Handler {
       case "/v1/move":
       case "/v1/drain":
       case "/v1/undrain":
+      case "/v1/restart":
         return act(sources, route, request.body);
       default:
         return why(sources, route);
@@ -81,7 +82,7 @@ export function routes(sources: Sources): Handler {
 }
 
 function allow(method: string, route: string): void {
-  const acting = route === "/v1/move" || route === "/v1/drain" || route === "/v1/undrain";
+  const acting = ["/v1/move", "/v1/drain", "/v1/undrain", "/v1/restart"].includes(route);
   const looking =
     ["/v1/status", "/v1/links", "/v1/history", "/v1/events"].includes(route) ||
     /^\/v1\/why\/(group|node)\/[^/]+$/.test(route);
@@ -147,9 +148,13 @@ async function act(sources: Sources, route: string, body: unknown): Promise<Answ
   const seen = await view(sources);
   if (seen.stale)
     throw new HttpFailure(503, "engine-silent", `the engine on ${sources.node} does not answer`, "holdfast status");
+  if (route === "/v1/restart") return answerOf(await sources.requests.restart(timeout_ms));
   const planned = route === "/v1/move" ? planMove(seen, fields) : planDrain(seen, route, fields);
   if ("schema" in planned) return { status: STATUS_OF[planned.code], body: planned };
-  const outcome = await sources.requests.put(planned.target, planned.action, timeout_ms);
+  return answerOf(await sources.requests.put(planned.target, planned.action, timeout_ms));
+}
+
+function answerOf(outcome: Outcome | undefined): Answer {
   if (!outcome) throw new HttpFailure(503, "busy", "too many requests are under way", "try again");
   return { status: STATUS_OF[outcome.code], body: outcome };
 }

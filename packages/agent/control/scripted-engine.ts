@@ -9,7 +9,7 @@ import type { Duplex } from "node:stream";
 import type { RecordedEvent, ToControl, ToEngine } from "../channel.ts";
 import type { NodeView } from "@holdfast/core/view.ts";
 import { lineReader } from "./channel.ts";
-import { exampleView } from "./example-view.ts";
+import { exampleEngine, exampleView } from "./example-view.ts";
 
 export interface ScriptedEngine {
   readonly child: ChildProcess;
@@ -80,7 +80,8 @@ export async function scriptedEngine(options: EngineOptions = {}): Promise<Scrip
       const message = JSON.parse(line ?? "null") as ToEngine;
       engine.said.push(message);
       if (message.kind === "listening") resolve();
-      if (message.kind === "view" && engine.view) tell({ kind: "view", id: message.id, view: engine.view });
+      if (message.kind === "view" && engine.view)
+        tell({ kind: "view", id: message.id, view: engine.view, engine: exampleEngine() });
       if (message.kind === "request") engine.onRequest(message);
     });
     stream.on("data", read);

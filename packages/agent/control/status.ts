@@ -1,5 +1,6 @@
 /** What `status` shows, made from the engine's view and the history; silence of the engine is never dressed as a good state. */
-import type { Event, GroupStatus, NodeStatus, Status } from "@holdfast/api/schema.ts";
+import type { EngineView } from "../channel.ts";
+import type { EngineStatus, Event, GroupStatus, NodeStatus, Status } from "@holdfast/api/schema.ts";
 import type { GroupView, NodeView, PeerView } from "@holdfast/core/view.ts";
 import { healthOf, warningsOf } from "./health.ts";
 import { linkRows, nodeLinks } from "./link-table.ts";
@@ -28,6 +29,7 @@ export function status(seen: Seen, context: StatusContext): Status {
     config: view.digest,
     config_differs: stale ? [] : differing(view),
     engine_age_ms: age_ms,
+    engine: engineStatus(seen.engine),
     timing: {
       heartbeat_ms: view.timing.heartbeat,
       dead_ms: view.timing.dead,
@@ -43,6 +45,21 @@ export function status(seen: Seen, context: StatusContext): Status {
     ...base,
     health: healthOf(base, rows, stale),
     warnings: warningsOf(seen, base, rows, context),
+  };
+}
+
+function engineStatus(engine: EngineView): EngineStatus {
+  const { boot, pid, bundled, lateness, crashes } = engine;
+  return {
+    boot,
+    pid,
+    bundled,
+    real_time: engine.notRealTime === undefined,
+    not_real_time_because: engine.notRealTime ?? null,
+    ready_ms: engine.ready_ms,
+    first_renewal_ms: engine.firstRenewal_ms ?? null,
+    crashes,
+    lateness,
   };
 }
 

@@ -1,6 +1,6 @@
 /** Asks the engine for its view: one question at a time, its answer shared by all who ask within 20 ms, silence told as such. */
 import type { NodeView } from "@holdfast/core/view.ts";
-import type { ToEngine } from "../channel.ts";
+import type { EngineView, ToEngine } from "../channel.ts";
 
 const SHARED_MS = 20;
 const PATIENCE_MS = 300;
@@ -10,6 +10,7 @@ const ASK_AGAIN_MS = 1000;
 /** What the engine said last, and how old that is. */
 export interface Seen {
   readonly view: NodeView;
+  readonly engine: EngineView;
   readonly age_ms: number;
   /** The engine did not answer in time: nothing of this may be shown as if it were so now. */
   readonly stale: boolean;
@@ -19,18 +20,18 @@ export interface ViewSource {
   /** Undefined when the engine is silent and never said anything. Takes 300 ms at most. */
   readonly ask: () => Promise<Seen | undefined>;
   /** The engine's answer arrived. */
-  readonly answered: (id: number, view: NodeView) => void;
+  readonly answered: (id: number, view: NodeView, engine: EngineView) => void;
 }
 
 /** `now` in milliseconds of a monotonic clock. */
 export function viewSource(send: (message: ToEngine) => boolean, now: () => number): ViewSource {
-  let last: { readonly view: NodeView; readonly at: number } | undefined;
+  let last: { readonly view: NodeView; readonly engine: EngineView; readonly at: number } | undefined;
   let askedAt: number | undefined;
   let id = 0;
   let waiting: (() => void)[] = [];
 
   const seen = (stale: boolean): Seen | undefined =>
-    last && { view: last.view, age_ms: Math.max(0, Math.round(now() - last.at)), stale };
+    last && { view: last.view, engine: last.engine, age_ms: Math.max(0, Math.round(now() - last.at)), stale };
 
   return {
     ask() {
@@ -51,9 +52,9 @@ export function viewSource(send: (message: ToEngine) => boolean, now: () => numb
         waiting.push(answer);
       });
     },
-    answered(_id, view) {
+    answered(_id, view, engine) {
       // Whatever question it answers, it is what the engine says now.
-      last = { view, at: now() };
+      last = { view, engine, at: now() };
       askedAt = undefined;
       const all = waiting;
       waiting = [];

@@ -7,6 +7,8 @@ export interface EngineArguments {
   readonly socket: string;
   readonly stateDirectory: string;
   readonly runDirectory: string;
+  /** Find out whether a daemon could start, and leave. */
+  readonly checkOnly: boolean;
 }
 
 export function engineArguments(args: readonly string[]): EngineArguments {
@@ -18,6 +20,7 @@ export function engineArguments(args: readonly string[]): EngineArguments {
       socket: { type: "string", default: "/run/holdfast/holdfast.sock" },
       "state-dir": { type: "string", default: "/var/lib/holdfast" },
       "run-dir": { type: "string", default: "/run/holdfast" },
+      check: { type: "boolean", default: false },
     },
   });
   return {
@@ -26,5 +29,6 @@ export function engineArguments(args: readonly string[]): EngineArguments {
     socket: values.socket,
     stateDirectory: values["state-dir"],
     runDirectory: values["run-dir"],
+    checkOnly: values.check,
   };
 }

@@ -7,6 +7,9 @@ import { Engine } from "./engine.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { Links } from "./links.ts";
 import { logEvent, logLine } from "./log.ts";
+import { Restart } from "./restart.ts";
+import { Runtime } from "./runtime.ts";
+import { Starts } from "./starts.ts";
 import { VoteStore } from "./vote-store.ts";
 import { Wakeup } from "./wakeup.ts";
 import type { ToControl, ToEngine } from "../channel.ts";
@@ -39,6 +42,7 @@ export interface DaemonOptions {
 }
 
 const HOUSEKEEPING_MS = 1000;
+const RESTART_TIMEOUT_MS = 10_000;
 /** A wall clock that moved by less is only slewed. */
 const CLOCK_STEP_MS = 100;
 /** After `stop`, and whatever happens, the daemon is gone by then: what it still holds ends by itself. */
@@ -57,6 +61,9 @@ export class Daemon {
   readonly #engine: Engine;
   readonly #control: ControlChild;
   readonly #wakeup: Wakeup;
+  readonly #runtime: Runtime;
+  readonly #starts: Starts;
+  readonly #restart: Restart;
   readonly #numbers: ReadonlyMap<GroupName, number>;
   #wallOffset = Date.now() - monotonic();
 
@@ -71,6 +78,10 @@ export class Daemon {
     const kernel = kernelId();
     const now = monotonic();
     this.#votes = VoteStore.open(join(args.runDirectory, "votes"), kernel);
+    this.#starts = new Starts(join(args.runDirectory, "starts"), kernel);
+    const crashes = this.#starts.begin(now);
+    this.#runtime = new Runtime(boot, crashes.length, cluster.timing.heartbeat);
+    this.#runtime.schedule();
     const { records } = this.#votes.load(now, after(now, ABSTAIN_MS));
     const open = this.#openGroups();
     const interfacesDown = Object.values(self.interfaces).filter((name) => adapters.byName(name)?.up !== true);
@@ -83,23 +94,27 @@ export class Daemon {
         seed: options.seed,
         records,
         open,
+        crashes,
         drained: options.drained,
         interfacesDown,
         wallOffset_ms: this.#wallOffset,
       },
       now,
     );
-    const input = (next: Input): void => this.#engine.input(next);
+    const input = (next: Input): void => this.#heard(next);
     const sealer = createSealer({ cluster: cluster.name, keys: options.keys, boot, suite: cluster.seal });
     this.#links = new Links(cluster, self, sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
-    this.#wakeup = new Wakeup((late) => this.#woken(late));
+    this.#wakeup = new Wakeup({
+      woken: (woken, late_ms) => this.#woken(woken, late_ms),
+      late: (late_ms, at) => this.#runtime.lateness.record(late_ms, at),
+    });
     this.#engine = new Engine(state, {
       now: monotonic,
       send: (to, link, heartbeat) => this.#links.send(to, link, heartbeat),
       arm: (group, number) => this.#fence.arm(this.#number(group), number),
-      commit: (group, number) => this.#fence.commit(this.#number(group), number),
+      commit: (group, number) => this.#commit(group, number),
       close: (group, armed) => this.#fence.close(this.#number(group), armed),
       forward: (group, armed, macs) =>
         this.#fence.forward(this.#number(group), armed, this.#addresses.stations(group, macs)),
@@ -117,11 +132,27 @@ export class Daemon {
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earlier(deadline, this.#addresses.nextDeadline())),
     });
-    this.#control = new ControlChild({
+    this.#control = this.#newControl();
+    this.#restart = this.#newRestart();
+  }
+
+  #newControl(): ControlChild {
+    const { name } = this.#options.self;
+    return new ControlChild({
       hello: () => this.#hello(),
       message: (message) => this.#fromControl(message),
       died: (detail) =>
-        this.#trouble("control-restarted", `control of ${self.name} ended (${detail}) and is started again`, "warning"),
+        this.#trouble("control-restarted", `control of ${name} ended (${detail}) and is started again`, "warning"),
+    });
+  }
+
+  #newRestart(): Restart {
+    return new Restart({
+      state: () => this.#engine.state,
+      now: monotonic,
+      tell: (text) => this.#trouble("daemon-replaced", text, "info"),
+      endControl: (done) => this.#control.stop(done),
+      leaving: () => this.#starts.end(),
     });
   }
 
@@ -167,6 +198,7 @@ export class Daemon {
       "info",
       `${self.name} of cluster ${cluster.name}: ${how}${guard}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
     );
+    this.#runtime.ready();
     this.#engine.input({ kind: "tick" });
     notifySystemd("READY=1");
   }
@@ -196,13 +228,36 @@ export class Daemon {
     this.#engine.input({ kind: "interfaceChanged", interface: name, up });
   }
 
-  #woken(now: Instant): void {
+  /** From the network. */
+  #heard(input: Input): void {
+    this.#lookForPause();
+    this.#engine.input(input);
+    this.#restart.turn();
+  }
+
+  #woken(now: Instant, late_ms: number): void {
+    this.#lookForPause();
+    // What came meanwhile is known before anything is said.
+    if (late_ms > this.#options.cluster.timing.heartbeat / 2) this.#links.read();
     this.#addresses.run(now);
     this.#engine.input({ kind: "tick" });
+    this.#restart.turn();
+  }
+
+  #lookForPause(): void {
+    const for_ms = this.#runtime.paused();
+    if (for_ms > 0) this.#engine.input({ kind: "paused", for_ms });
+  }
+
+  #commit(group: GroupName, number: number): Result<void, string> {
+    const done = this.#fence.commit(this.#number(group), number);
+    if (done.ok) this.#runtime.renewed();
+    return done;
   }
 
   /** Once a second: what is counted elsewhere and told from here, and what could not be opened before. */
   #housekeeping(): void {
+    this.#runtime.schedule();
     // A port that another program had tells nobody when it is free.
     this.#links.open();
     for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
@@ -259,7 +314,12 @@ export class Daemon {
   #fromControl(message: ToEngine): void {
     switch (message.kind) {
       case "view":
-        return this.#control.send({ kind: "view", id: message.id, view: viewOf(this.#engine.state, monotonic()) });
+        return this.#control.send({
+          kind: "view",
+          id: message.id,
+          view: viewOf(this.#engine.state, monotonic()),
+          engine: this.#runtime.view(),
+        });
       case "request": {
         const { id, action, timeout_ms } = message;
         return this.#engine.input({
@@ -270,11 +330,22 @@ export class Daemon {
           timeout_ms,
         });
       }
+      case "restart":
+        return this.#restart.ask(message.timeout_ms, (code, text) =>
+          this.#control.send({ kind: "reply", id: message.id, code, text }),
+        );
       case "trouble":
         return this.#trouble(message.code, message.text, message.level);
       case "listening":
         return;
     }
+  }
+
+  /** SIGUSR2: as `holdfast restart`, for those who have a process id and no socket. */
+  restart(): void {
+    this.#restart.ask(RESTART_TIMEOUT_MS, (code, text) => {
+      if (code !== "done") this.#trouble("restart-refused", `not restarted: ${text}`, "warning");
+    });
   }
 
   /** SIGTERM. */
@@ -287,6 +358,7 @@ export class Daemon {
   }
 
   #leave(): void {
+    this.#starts.end();
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }

@@ -54,6 +54,11 @@ export class Links {
     for (const link of this.#links.values()) this.#openLink(link);
   }
 
+  /** Take what has come already, without waiting for the loop. */
+  read(): void {
+    for (const { socket } of this.#links.values()) socket?.read();
+  }
+
   #openLink(link: Link): void {
     const adapter = this.#adapters.all().find((each) => each.addresses.some(({ address }) => address === link.address));
     if (link.socket !== undefined && adapter?.name === link.device) return;

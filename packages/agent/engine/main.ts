@@ -11,16 +11,14 @@ import { Daemon } from "./daemon.ts";
 import { lockNamespace } from "./lock.ts";
 import { logLine } from "./log.ts";
 import { prepare } from "./prepare.ts";
+import type { Checked } from "./restart.ts";
 import type { BootId } from "@holdfast/core/units/names.ts";
 import { type AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
 import { native } from "@holdfast/linux/load.ts";
 import { releaseStartPages } from "@holdfast/linux/memory.ts";
-import { scheduleAll } from "@holdfast/linux/scheduling.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
-/** Of 1 to 99: above ordinary real-time work, below the kernel's own threads. */
-const PRIORITY = 50;
 
 function main(args: EngineArguments): void {
   // Before anything has a deadline: with the compile cache warm no later start needs the TypeScript compiler (17 MB).
@@ -33,18 +31,20 @@ function main(args: EngineArguments): void {
     process.stderr.write(prepared.error);
     process.exit(EXIT_CONFIG);
   }
+  if (args.checkOnly) {
+    process.stdout.write(JSON.stringify({ digest: prepared.value.cluster.digest } satisfies Checked));
+    process.exit(0);
+  }
   const locked = lockNamespace();
   if (!locked.ok) {
     process.stderr.write(`holdfast: error: ${locked.error}\n`);
     process.exit(EXIT_FAILED);
   }
   makeDirectories(args);
-  const { refused } = scheduleAll(native, "fifo", PRIORITY);
-  if (refused !== undefined)
-    logLine("info", `runs without real-time scheduling (${refused}): fit for 100 ms, not for 10 ms`);
   const boot = randomBytes(8).toString("hex") as BootId;
   const daemon = new Daemon({ ...prepared.value, args, adapters, adapterEvents, boot, seed: randomInt(1, 2 ** 31) });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => daemon.stop());
+  process.on("SIGUSR2", () => daemon.restart());
   process.on("SIGHUP", () =>
     logLine("warning", "this version reads its configuration at the start only; restart to apply a change"),
   );

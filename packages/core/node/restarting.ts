@@ -19,10 +19,11 @@ export function restartObstacle(state: NodeState, now: Instant): RestartObstacle
   return stale;
 }
 
-function underWay({ config, lease, move, offer }: Group): string | undefined {
+function underWay({ config, lease, move, offer, farewell, drainFrom }: Group): string | undefined {
   const { name } = config;
   if (move !== undefined) return `${name} is being moved`;
   if (offer !== undefined) return `${name} is being taken over`;
+  if (farewell !== undefined || drainFrom !== undefined) return `connections of ${name} are still served by two nodes`;
   if (lease.releasing !== undefined || lease.state.role === "closing") return `${name} is being released`;
   if (lease.nominated !== undefined) return `${name} was handed over just now`;
   if (lease.state.role === "holding" && lease.state.first) return `${name} is being taken over`;

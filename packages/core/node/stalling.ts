@@ -71,6 +71,7 @@ export function takePause(state: NodeState, for_ms: number, now: Instant): void 
   for (const group of state.groups.values()) {
     if (group.lease.state.role === "holding")
       endHolding(group.lease, leaseContext(state, group, now), "no-majority", after(now, state.cluster.timing.dead));
+    // What is closing is waited for already.
     else if (group.lease.state.role !== "closing")
       state.effects.push({ kind: "close", group: group.config.name, armed: [] });
   }

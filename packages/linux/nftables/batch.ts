@@ -22,6 +22,7 @@ export const GET_CHAIN = 4;
 export const DELETE_CHAIN = 5;
 export const NEW_RULE = 6;
 export const GET_RULE = 7;
+export const DELETE_RULE = 8;
 export const NEW_SET = 9;
 export const GET_SET = 10;
 export const NEW_ELEMENT = 12;
@@ -40,13 +41,14 @@ export const SET_DYNAMIC = 0x20;
 /** What nft(8) shows the keys of a set as; the kernel only keeps it. */
 export const TYPE_IPV4 = 7;
 export const TYPE_IPV6 = 8;
+export const TYPE_ETHERNET = 9;
 export const TYPE_SERVICE = 13;
 export const TYPE_INTERFACE_INDEX = 20;
 export const TYPE_INTERFACE_NAME = 41;
 
 const BATCH_BEGIN = 16;
 const BATCH_END = 17;
-const TYPE_VERDICT = 0xffffff00;
+const VERDICTS = { type: 0xffffff00, bytes: 0 };
 const POLICY_ACCEPT = 1;
 /** One attribute holds less than 64 KiB. */
 const ELEMENTS_A_MESSAGE = 400;
@@ -69,6 +71,8 @@ export interface SetDescription {
   readonly keyBytes: number;
   readonly size?: number;
   readonly collect_ms?: number;
+  /** What a map has for a key, if it is no verdict map. */
+  readonly value?: { readonly type: number; readonly bytes: number };
 }
 
 export interface Element {
@@ -153,7 +157,8 @@ export class Batch {
     return this.#message(NEW_SET, CREATE | EXCLUSIVE, table, (writer) => {
       writer.attributeText(1, table.name).attributeText(2, set.name);
       writer.attributeBe32(3, set.flags).attributeBe32(4, set.keyType).attributeBe32(5, set.keyBytes);
-      if ((set.flags & SET_MAP) !== 0) writer.attributeBe32(6, TYPE_VERDICT).attributeBe32(7, 0);
+      const value = set.value ?? ((set.flags & SET_MAP) === 0 ? undefined : VERDICTS);
+      if (value !== undefined) writer.attributeBe32(6, value.type).attributeBe32(7, value.bytes);
       writer.attributeBe32(10, ++this.#setId);
       const size = set.size;
       if (size !== undefined) writer.nested(9, () => writer.attributeBe32(1, size));
@@ -186,6 +191,13 @@ export class Batch {
         for (const write of expressions) write(writer);
       });
     });
+  }
+
+  /** Removes every rule of the chain. */
+  flushChain(table: Table, chain: string): this {
+    return this.#message(DELETE_RULE, 0, table, (writer) =>
+      writer.attributeText(1, table.name).attributeText(2, chain),
+    );
   }
 
   /** Hands the transaction to the kernel; the errors it found (none: all is done). */

@@ -13,6 +13,10 @@ export const REGISTER_1 = 1;
 /** The first word of register 1, and its second: where a key of two parts is put together. */
 export const WORD_0 = 8;
 export const WORD_1 = 9;
+export const WORD_2 = 10;
+export const WORD_4 = 12;
+export const WORD_6 = 14;
+export const WORD_8 = 16;
 
 export const META_PROTOCOL = 1;
 export const META_INPUT_INDEX = 4;
@@ -22,13 +26,16 @@ export const META_OUTPUT_NAME = 7;
 export const META_SOCKET_USER = 10;
 export const META_FAMILY = 15;
 export const META_TRANSPORT = 16;
+export const META_PACKET_TYPE = 19;
 
+export const LINK_HEADER = 0;
 export const NETWORK_HEADER = 1;
 export const TRANSPORT_HEADER = 2;
 
 export const VERDICT_DROP = 0;
 export const VERDICT_ACCEPT = 1;
 export const VERDICT_JUMP = -3;
+export const VERDICT_GOTO = -4;
 
 export const DYNSET_ADD = 0;
 export const DYNSET_UPDATE = 1;
@@ -39,6 +46,8 @@ const DATA = 2;
 const VALUE = 1;
 const VERDICT = 2;
 const COMPARE_EQUAL = 0;
+const COMPARE_UNEQUAL = 1;
+const CHECKSUM_INTERNET = 1;
 const LOOKUP_INVERTED = 1;
 
 function expression(name: string, content: (writer: MessageWriter) => void): Expression {
@@ -60,6 +69,20 @@ export function loadPayload(base: number, offset: number, length: number, regist
   );
 }
 
+/** Writes the register into the packet; `checksum` is the offset of the Internet checksum in the same header to put right. */
+export function storePayload(
+  base: number,
+  offset: number,
+  length: number,
+  register: number,
+  checksum?: number,
+): Expression {
+  return expression("payload", (writer) => {
+    writer.attributeBe32(5, register).attributeBe32(2, base).attributeBe32(3, offset).attributeBe32(4, length);
+    if (checksum !== undefined) writer.attributeBe32(6, CHECKSUM_INTERNET).attributeBe32(7, checksum);
+  });
+}
+
 export function mask(length: number, bits: Uint8Array): Expression {
   return expression("bitwise", (writer) => {
     writer.attributeBe32(1, REGISTER_1).attributeBe32(2, REGISTER_1).attributeBe32(3, length);
@@ -69,8 +92,16 @@ export function mask(length: number, bits: Uint8Array): Expression {
 }
 
 export function isEqual(value: Uint8Array): Expression {
+  return compare(COMPARE_EQUAL, value);
+}
+
+export function isUnequal(value: Uint8Array): Expression {
+  return compare(COMPARE_UNEQUAL, value);
+}
+
+function compare(operation: number, value: Uint8Array): Expression {
   return expression("cmp", (writer) => {
-    writer.attributeBe32(1, REGISTER_1).attributeBe32(2, COMPARE_EQUAL);
+    writer.attributeBe32(1, REGISTER_1).attributeBe32(2, operation);
     writer.nested(3, () => writer.attribute(VALUE, value));
   });
 }
@@ -115,10 +146,30 @@ export function verdictFrom(map: string): Expression {
   );
 }
 
+/** Loads what the map has for the register into another; goes on with the next rule when it has nothing. */
+export function valueFrom(map: string, register: number, to: number): Expression {
+  return expression("lookup", (writer) => writer.attributeText(1, map).attributeBe32(2, register).attributeBe32(3, to));
+}
+
 /** Adds, refreshes or deletes the register's value in a set; `timeout_ms` for the first two. */
 export function changeSet(set: string, operation: number, register: number, timeout_ms?: number): Expression {
   return expression("dynset", (writer) => {
     writer.attributeText(1, set).attributeBe32(3, operation).attributeBe32(4, register);
     if (timeout_ms !== undefined) writer.attributeBe64(6, timeout_ms);
   });
+}
+
+/**
+ * The same for a map: key and value each from a register. A key that is there keeps its
+ * value; deleting needs the value only because the kernel asks for it.
+ */
+export function changeMap(map: string, operation: number, register: number, value: number): Expression {
+  return expression("dynset", (writer) =>
+    writer.attributeText(1, map).attributeBe32(3, operation).attributeBe32(4, register).attributeBe32(5, value),
+  );
+}
+
+/** Sends the packet out of the interface whose index is in the register, as it is, instead of receiving it. */
+export function sendOut(register: number): Expression {
+  return expression("fwd", (writer) => writer.attributeBe32(1, register));
 }

@@ -23,6 +23,8 @@ export interface FoundElement {
   readonly key: Uint8Array;
   /** What is left of the element's timeout; 0 without one. */
   readonly expires_ms: number;
+  /** Of an element of a map, if it is no verdict; else empty. */
+  readonly value: Uint8Array;
 }
 
 export function listTables(socket: RequestSocket, writer: MessageWriter): Result<FoundTable[], NetlinkError> {
@@ -107,7 +109,9 @@ export function parseElements(message: Message): FoundElement[] {
   for (const [, element] of attributeList(attributes(message.payload, ATTRIBUTES).get(3) ?? new Uint8Array(), 0)) {
     const at = attributes(element, 0);
     const key = attributes(at.get(1) ?? new Uint8Array(), 0).get(1);
-    if (key !== undefined) found.push({ key: Uint8Array.from(key), expires_ms: readBe64(at.get(5)) ?? 0 });
+    const value = attributes(at.get(2) ?? new Uint8Array(), 0).get(1) ?? [];
+    if (key !== undefined)
+      found.push({ key: Uint8Array.from(key), expires_ms: readBe64(at.get(5)) ?? 0, value: Uint8Array.from(value) });
   }
   return found;
 }

@@ -1,0 +1,84 @@
+/** What the fence is made for, and the names that its parts share: tables, chains, keys. */
+import { createHash } from "node:crypto";
+import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import type { Mac } from "@holdfast/core/units/mac.ts";
+import { FAMILY_ARP, FAMILY_INET, FAMILY_NETDEV } from "./nftables/batch.ts";
+import type { Table } from "./nftables/batch.ts";
+
+const NAME = "holdfast";
+export const NETDEV: Table = { family: FAMILY_NETDEV, name: NAME };
+export const INET: Table = { family: FAMILY_INET, name: NAME };
+export const ARP: Table = { family: FAMILY_ARP, name: NAME };
+export const TABLES: readonly Table[] = [NETDEV, INET, ARP];
+
+/** Raised with every change of the rules, so that a newer daemon replaces older tables. */
+const LAYOUT = 3;
+/** Before every other hook of a usual rule set. */
+export const PRIORITY = -450;
+
+/** A group's number is the UDP port of its datagrams. */
+export interface FencedGroup {
+  /** 1 to 65535, unique. */
+  readonly number: number;
+  readonly addresses: readonly IpAddress[];
+  /** Established TCP may stay on the old owner of a planned move. */
+  readonly drain?: boolean;
+}
+
+export interface FencePlan {
+  readonly groups: readonly FencedGroup[];
+  /** W: how long an armed number may be committed. */
+  readonly window_ms: number;
+  /** K: how long a commit keeps the group open. */
+  readonly keep_ms: number;
+  /** Who may renew. */
+  readonly uid: number;
+}
+
+/** Another node on one of our interfaces. */
+export interface Station {
+  readonly interface: number;
+  readonly mac: Mac;
+}
+
+/** What the tables carry as user data: tells whether they are the ones of this plan. */
+export function digestOf(plan: FencePlan): Uint8Array {
+  const groups = plan.groups.map(({ number, addresses, drain }) => [number, addresses, drain === true]);
+  return createHash("sha256")
+    .update(JSON.stringify([LAYOUT, groups, plan.window_ms, plan.keep_ms, plan.uid]))
+    .digest()
+    .subarray(0, 16);
+}
+
+/** What becomes of packets of one group: each a chain of its own. */
+export type GroupChain = "to" | "forward" | "shut" | "relayed" | "passed" | "from" | "says";
+
+export function groupChain(group: number, name: GroupChain): string {
+  return `g${group}-${name}`;
+}
+
+export function ingressChain(index: number, name: string): string {
+  return `in-${index}-${name}`;
+}
+
+export function egressChain(index: number, name: string): string {
+  return `out-${index}-${name}`;
+}
+
+/** Of `alive` and the other sets of groups; the key of `armed` is `127.9.x.y . port`. */
+export function groupKey(group: number): Uint8Array {
+  return Uint8Array.of(group >> 8, group & 0xff);
+}
+
+/** Index in the machine's order, then the name in 16 bytes: a renamed or re-made interface is another key. */
+export function coveredKey(index: number, name: string): Uint8Array {
+  const key = new Uint8Array(20);
+  key.set(new Uint8Array(Uint32Array.of(index).buffer));
+  key.set(Buffer.from(name).subarray(0, 15), 4);
+  return key;
+}
+
+/** One text for a chain or set of a table. */
+export function chainId(table: Table, name: string): string {
+  return `${table.family} ${name}`;
+}
