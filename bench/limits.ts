@@ -89,8 +89,12 @@ function figureOf(row: Row, figure: FigureName, keepalived: Row | undefined): nu
   }
 }
 
-/** Outage of the row as a multiple of keepalived's; undefined without both, or where keepalived has none. */
+/** Two answering nodes for longer than this are two owners, not a move that overlaps: their "outage" says nothing. */
+const TWO_OWNERS_MS = 100;
+
+/** Outage of the row as a multiple of keepalived's; undefined without both, where keepalived has none or two owners. */
 export function ratio(row: Row, keepalived: Row | undefined): number | undefined {
+  if ((keepalived?.during?.overlap_ms.median ?? 0) > TWO_OWNERS_MS) return undefined;
   const [own, theirs] = [row.during?.outage_ms.median, keepalived?.during?.outage_ms.median];
   if (own === undefined || theirs === undefined || theirs === 0) return undefined;
   return Math.round((own / theirs) * 100) / 100;

@@ -41,7 +41,7 @@ export async function runLoad(
   let ended: Promise<unknown> | undefined;
   const scenario: Scenario = {
     moves: false,
-    failback: false,
+    failback: [],
     perform: () => {
       for (let i = 0; i < LOOPS; i++) children.push(spawn("sh", ["-c", "while :; do :; done"], { stdio: "ignore" }));
       const control = spawn(scheduled[0] ?? "", scheduled.slice(1), { stdio: ["ignore", "pipe", "inherit"] });

@@ -54,6 +54,7 @@ async function runAll(options: BenchOptions): Promise<readonly SessionResult[]> 
       workspace.close();
       process.exit(130);
     });
+  console.error(`everything is below ${workspace.directory} while it runs; Ctrl-C ends it all`);
   const began_ms = performance.now();
   const sessions: SessionResult[] = [];
   try {

@@ -9,6 +9,8 @@ import type { Bench, Scenario } from "./scenarios.ts";
 const STEADY_MS = 300;
 /** The longest a service is waited for. */
 const TAKEOVER_MS = 15_000;
+/** A client that was left with a stale neighbour may take so long to ask anew. */
+const REST_MS = 60_000;
 /** Answers may be on their way for so long: younger requests are not counted. */
 const IN_FLIGHT_MS = 20;
 /** Who serves before each round: the first in the order of preference. */
@@ -24,7 +26,7 @@ export interface Round {
 export async function runRound(bench: Bench, scenario: Scenario): Promise<Round | string> {
   const { lab, product, timing } = bench;
   await product.rest(PREFERRED);
-  const steady = await lab.traffic.steady(await lab.traffic.position(), STEADY_MS, undefined, TAKEOVER_MS);
+  const steady = await lab.traffic.steady(await lab.traffic.position(), STEADY_MS, undefined, REST_MS);
   if (steady.node !== PREFERRED) throw new Error(`${steady.node ?? "nobody"} answers at rest, not ${PREFERRED}`);
   await scenario.before?.(bench, PREFERRED);
   const hold_ms = scenario.hold_ms(timing);

@@ -2,7 +2,8 @@
 import { LabError } from "@holdfast/lab/directory.ts";
 import * as faults from "@holdfast/lab/faults.ts";
 import type { Lab } from "@holdfast/lab/lab.ts";
-import type { BenchTiming, FaultName } from "./plan.ts";
+import { PRODUCTS } from "./plan.ts";
+import type { BenchTiming, FaultName, ProductName } from "./plan.ts";
 import type { Product } from "./product.ts";
 
 export interface Bench {
@@ -14,8 +15,8 @@ export interface Bench {
 export interface Scenario {
   /** Another node than the owner must answer at the end. */
   readonly moves: boolean;
-  /** Runs with failback to the preferred node switched on. */
-  readonly failback: boolean;
+  /** Which products run it with failback to the preferred node switched on. */
+  readonly failback: readonly ProductName[];
   /** Done, but not watched, before the fault. */
   readonly before?: (bench: Bench, owner: string) => Promise<void>;
   /** The reason when the product cannot do it. */
@@ -35,7 +36,7 @@ const calm = (bench: Bench): Promise<void> => bench.lab.setFaults(faults.NO_FAUL
 function network(next: (lab: Lab, owner: string) => faults.Faults): Scenario {
   return {
     moves: true,
-    failback: false,
+    failback: [],
     perform: ({ lab }, owner) => lab.setFaults(next(lab, owner)),
     heal: calm,
     hold_ms: hold,
@@ -46,7 +47,7 @@ function network(next: (lab: Lab, owner: string) => faults.Faults): Scenario {
 function death(perform: Scenario["perform"]): Scenario {
   return {
     moves: true,
-    failback: false,
+    failback: [],
     perform,
     heal: ({ product }, owner) => Promise.resolve(product.start(owner)),
     hold_ms: hold,
@@ -60,14 +61,14 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
   kill: death(({ product }, owner) => Promise.resolve(product.kill(owner))),
   freeze: {
     moves: true,
-    failback: false,
+    failback: [],
     perform: ({ product }, owner) => Promise.resolve(product.freeze(owner)),
     heal: ({ product }, owner) => Promise.resolve(product.thaw(owner)),
     hold_ms: hold,
   },
   poweroff: {
     moves: true,
-    failback: false,
+    failback: [],
     perform: async ({ lab, product }, owner) => {
       // The rules cut everything at one instant; only then may the processes notice.
       await lab.setFaults(faults.powerOff(lab.faults, owner));
@@ -85,7 +86,7 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
   isolate: network((lab, owner) => faults.isolate(lab.faults, owner, lab.nodeNames)),
   crash: {
     moves: false,
-    failback: false,
+    failback: [],
     perform: ({ product }, owner) => product.crash(owner),
     hold_ms: (timing) => HOLD_MS + 2 * timing.dead_ms,
   },
@@ -93,14 +94,14 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
   move: {
     moves: true,
     // keepalived moves on demand only with preemption: a lower priority is what it has for a command.
-    failback: true,
+    failback: ["keepalived"],
     perform: ({ product }, owner) => product.move(owner),
     heal: ({ product }, owner) => product.moveBack(owner),
     hold_ms: hold,
   },
   failback: {
     moves: false,
-    failback: true,
+    failback: PRODUCTS,
     before: async ({ lab, product }, owner) => {
       product.stop(owner);
       await lab.traffic.steady(await lab.traffic.position(), 300, owner, 15_000);
@@ -113,14 +114,14 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
   },
   reload: {
     moves: false,
-    failback: false,
+    failback: [],
     perform: ({ product }, owner) => product.reload(owner),
     heal: ({ product }) => product.unload(),
     hold_ms: hold,
   },
   loss: {
     moves: false,
-    failback: false,
+    failback: [],
     perform: ({ lab }) => lab.setFaults({ ...lab.faults, loss: 30 }),
     heal: calm,
     hold_ms: () => LOSS_MS,

@@ -86,7 +86,8 @@ async function measure(bench: Bench, order: SessionOrder, fault: FaultName, roun
       return;
     }
     const scenario = SCENARIOS[fault];
-    if (scenario.failback !== bench.product.failbackOn) await bench.product.configure(scenario.failback);
+    const failback = scenario.failback.includes(order.product);
+    if (failback !== bench.product.failbackOn) await bench.product.configure(failback);
     const seen = await runRound(bench, scenario);
     if (typeof seen === "string") {
       absent.add(fault);
