@@ -87,8 +87,9 @@ namespaces of its own and ends with them, also on Ctrl-C.
 - **x keepalived**: the median outage as a multiple of keepalived's at the same timing in the same run.
 - **CPU**: processor time of all threads of all processes of the node in ten seconds, from /proc/PID/task/TID/schedstat, 20 s
   after the start and without client and watcher, whose packets the kernel would charge to whoever it interrupts.
-- **Memory**: sums of Rss and Pss of /proc/PID/smaps_rollup over the node's processes. All three nodes run on one machine:
-  what they share is divided among them in the proportional figure.
+- **Memory**: sums of Rss and Pss of /proc/PID/smaps_rollup over the node's processes. All three nodes run on one machine, and
+  so does the bench, on the same Node: what they share is divided among them in the proportional figure. "Alone" counts each
+  physical page of the node's processes once (/proc/PID/pagemap): what it would take on a machine of its own.
 - **Busy loops**: four endless loops in a shell. Beside them a C program sleeps 10 ms by timerfd, over and over, under the
   scheduling class of the product's own process. A move counts unless that control slept longer than half of \`dead\` within
   three times \`dead\` before it.

@@ -45,6 +45,8 @@ export interface IdleUsage {
   readonly cpu_percent: number;
   readonly resident_mb: number;
   readonly proportional_mb: number;
+  /** Distinct pages of all its processes: what a node would take on a machine of its own. */
+  readonly together_mb: number;
   readonly processes: number;
 }
 

@@ -12,7 +12,7 @@ import { runLoad } from "./load.ts";
 import { TIMINGS } from "./plan.ts";
 import type { BenchTiming, FaultName, ProductName, TimingName } from "./plan.ts";
 import type { Product } from "./product.ts";
-import type { Report } from "./results.ts";
+import type { IdleUsage, Report } from "./results.ts";
 import { PREFERRED, runRound } from "./rounds.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import type { Bench } from "./scenarios.ts";
@@ -69,7 +69,7 @@ async function idle({ lab, product }: Bench): Promise<void> {
   await lab.traffic.run(true);
   await product.rest(PREFERRED);
   const standby = lab.nodeNames.find((node) => node !== PREFERRED) ?? "";
-  const of = (node: string) => used.get(node) ?? { cpu_percent: 0, resident_mb: 0, proportional_mb: 0, processes: 0 };
+  const of = (node: string) => used.get(node) as IdleUsage;
   const scheduling = policy === "fifo" ? `SCHED_FIFO ${priority}` : "SCHED_OTHER";
   tell({ kind: "idle", owner: of(PREFERRED), standby: of(standby), scheduling });
 }

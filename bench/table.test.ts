@@ -104,7 +104,7 @@ test("a planned move is held to losing nothing on the way back too", () => {
 });
 
 test("idle: processor, resident and proportional memory each have a limit, for owner and standby", () => {
-  const usage = { cpu_percent: 1.1, resident_mb: 111, proportional_mb: 71, processes: 2 };
+  const usage = { cpu_percent: 1.1, resident_mb: 111, proportional_mb: 71, together_mb: 80, processes: 2 };
   const texts = judgeIdle(session("holdfast", "100ms"), usage).map((each) => each.text);
   assert.deepEqual(texts, ["CPU 1.1 > 1", "resident 111 > 110", "proportional 71 > 70"]);
   const idle: Report = { kind: "idle", owner: usage, standby: usage, scheduling: "SCHED_OTHER" };

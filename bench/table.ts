@@ -49,6 +49,7 @@ export function tablesOf(sessions: readonly SessionResult[]): Tables {
         "CPU of one core %",
         "resident MB",
         "proportional MB",
+        "alone MB",
         "processes",
         "scheduling",
         "limits",
@@ -134,8 +135,8 @@ function idleLines(session: SessionResult): readonly IdleLine[] {
   if (!found) return [];
   const line = (node: string, usage: IdleUsage): IdleLine => {
     const verdicts = judgeIdle(session, usage);
-    const { cpu_percent, resident_mb, proportional_mb, processes } = usage;
-    const figures = [cpu_percent, resident_mb, proportional_mb, processes].map(String);
+    const { cpu_percent, resident_mb, proportional_mb, together_mb, processes } = usage;
+    const figures = [cpu_percent, resident_mb, proportional_mb, together_mb, processes].map(String);
     const cells = [session.product, session.timing, node, ...figures, found.scheduling, limitsCell(verdicts)];
     return { name: `idle ${node} at ${session.timing}`, cells, verdicts };
   };

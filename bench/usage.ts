@@ -2,15 +2,13 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { processesOf } from "@holdfast/lab/processes.ts";
+import { togetherMegabytes } from "./pages.ts";
 import type { IdleUsage } from "./results.ts";
 import { tenth } from "./statistics.ts";
 
 const IDLE_MS = 10_000;
 
-interface Memory {
-  readonly resident_mb: number;
-  readonly proportional_mb: number;
-}
+type Memory = Pick<IdleUsage, "resident_mb" | "proportional_mb" | "together_mb">;
 
 /** One after the other: the usage of each node over ten seconds, all in the same ten. */
 export async function idleUsage(nodes: readonly string[]): Promise<ReadonlyMap<string, IdleUsage>> {
@@ -54,7 +52,11 @@ function memoryOf(node: string): Memory {
     resident += kilobytes(rollup, "Rss");
     proportional += kilobytes(rollup, "Pss");
   }
-  return { resident_mb: tenth((resident * 1024) / 1e6), proportional_mb: tenth((proportional * 1024) / 1e6) };
+  return {
+    resident_mb: tenth((resident * 1024) / 1e6),
+    proportional_mb: tenth((proportional * 1024) / 1e6),
+    together_mb: tenth(togetherMegabytes(processesOf(node))),
+  };
 }
 
 export function kilobytes(rollup: string, name: string): number {
