@@ -7,7 +7,7 @@ set -eu
 # Each word is package:probe. A probe is a command, or a file pattern when it has a slash.
 for_start="iproute2:ip nftables:nft libatomic1:/usr/lib/*/libatomic.so.1"
 for_build="gcc:gcc libc6-dev:/usr/include/stdio.h"
-for_test="tcpdump:tcpdump iputils-arping:arping iputils-ping:ping ndisc6:ndisc6 procps:ps util-linux:unshare"
+for_test="tcpdump:tcpdump iputils-arping:arping iputils-ping:ping ndisc6:ndisc6 procps:ps util-linux:unshare keepalived:keepalived"
 minimum_node=20
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
