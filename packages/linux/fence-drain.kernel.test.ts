@@ -102,6 +102,7 @@ test("connections go on on the old owner, new ones on the new, until passing the
   done(a.fence.relay(GROUP, b.seenFrom(a), RELAY_MS));
   // Begun at the new owner while it only relays.
   await open(1);
+  await expectAnswers("20 A 1 B", "before the new owner's first commit");
   beat(a, b);
   timers.push(setInterval(() => beat(a, b), 25));
   await expectAnswers("20 A 1 B", "through the old owner, which forwards what the new one hands back");

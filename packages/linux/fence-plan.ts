@@ -78,6 +78,11 @@ export function coveredKey(index: number, name: string): Uint8Array {
   return key;
 }
 
+/** Of `ports`: the index in the machine's order. */
+export function portKey(index: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(index).buffer);
+}
+
 /** One text for a chain or set of a table. */
 export function chainId(table: Table, name: string): string {
   return `${table.family} ${name}`;
