@@ -33,7 +33,11 @@ export class RoomNode {
     this.namespace.run("ip", "address", "add", `${v4}/24`, "dev", DEVICE);
     this.namespace.run("ip", "address", "add", `${v6}/64`, "dev", DEVICE, "nodad", "preferred_lft", "0");
     this.index = this.namespace.inside(() => native.interfaceIndex(DEVICE));
-    const groups = [{ number: GROUP, addresses: this.addresses, drain }];
+    const networks = [
+      { address: v4, prefixLength: 24 },
+      { address: v6, prefixLength: 64 },
+    ];
+    const groups = [{ number: GROUP, addresses: this.addresses, networks, drain }];
     this.plan = { groups, window_ms: WINDOW_MS, keep_ms: KEEP_MS, uid: process.geteuid?.() ?? 0 };
     this.fence = this.#open();
     this.#frames = this.namespace.inside(() => new FrameSender(native));
