@@ -9,17 +9,18 @@ import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { macFromBytes } from "@holdfast/core/units/mac.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { neighbourMac, neighbourQuestion } from "./kernel-frames.ts";
-import { done, GROUP, Room } from "./kernel-room.ts";
+import { done, GROUP, RELAY_MS, Room } from "./kernel-room.ts";
 import type { RoomNode } from "./kernel-room.ts";
 import { answerer, kernelTest, pause, until } from "./kernel-testing.ts";
 import { native } from "./load.ts";
 import { FrameListener, FrameSender } from "./packet/frames.ts";
 
-const RELAY_MS = 300;
 const QUESTIONS_EACH_MS = 4;
 /** How late this process may hear what a node said; less than the wait before the commit. */
 const SAID_LATE_MS = 30;
 const PORT = 5000;
+/** How long a busy machine may take to start a process. */
+const START_MS = 20_000;
 const options = kernelTest();
 
 let room: Room;
@@ -63,7 +64,7 @@ async function probe(target: IpAddress, source: IpAddress): Promise<() => Promis
   stoppers.push(() => child.kill("SIGKILL"));
   let output = "";
   child.stdout.on("data", (data: Buffer) => (output += data.toString()));
-  await until(`${target} answers`, () => output.includes("answered"));
+  await until(`${target} answers`, () => output.includes("answered"), START_MS);
   return async () => {
     child.stdin.end();
     await until("the probe has counted", () => output.includes("}"));
