@@ -13,7 +13,7 @@ import type { FencePlan, Station } from "./fence-plan.ts";
 import { RenewalSocket } from "./fence-renewals.ts";
 import { readGroups, readPredecessors, readRemaining, readStates } from "./fence-states.ts";
 import { writeInterface, writeTables } from "./fence-rules.ts";
-import { adopt, ourTables, outcome, OWNED, verifyElements, verifyTables } from "./fence-tables.ts";
+import { adopt, emptySets, ourTables, outcome, OWNED, verifyElements, verifyTables } from "./fence-tables.ts";
 import { writeCovered, writeUncover } from "./fence-uncovered.ts";
 import { MessageWriter } from "./netlink/message.ts";
 import type { Message } from "./netlink/message.ts";
@@ -315,11 +315,8 @@ export class Fence {
       const closed = this.#modes.close(group, []);
       if (!closed.ok) return closed;
     }
-    for (const set of ["armed", "relaying", "stations", "successors", "ports"]) {
-      const flushed = new Batch(this.#writer).flushSet(NETDEV, set).commit(this.#socket);
-      const done = outcome(`emptying ${set}`, flushed, ENOENT);
-      if (!done.ok) return done;
-    }
+    const emptied = emptySets(this.#socket, this.#writer, ["armed", "relaying", "stations", "successors", "ports"]);
+    if (!emptied.ok) return emptied;
     const predecessors = readPredecessors(this.#socket, this.#writer);
     if (!predecessors.ok) return predecessors;
     for (const [group, station] of predecessors.value) this.#modes.recallPredecessor(group, station);
