@@ -3,10 +3,12 @@
  * are removed. They carry a lifetime, so that those of a dead daemon vanish by themselves.
  */
 import { constants } from "node:os";
+import { isIpv4 } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { changeAddresses, listAddresses } from "./netlink/addresses.ts";
 import type { AddressChange, FoundAddress } from "./netlink/addresses.ts";
 import { NETLINK_ROUTE } from "./netlink/links.ts";
+import { isLocal } from "./netlink/routes.ts";
 import { MessageWriter } from "./netlink/message.ts";
 import { describe, RequestSocket } from "./netlink/socket.ts";
 import type { Adapters } from "./adapters.ts";
@@ -87,6 +89,14 @@ export class Addresses {
       else changes.push([change, each]);
     }
     return [...failures, ...this.#perform(changes, now)];
+  }
+
+  /**
+   * Whether packets to the addresses are taken in yet: the kernel adds the route of an IPv6 address a little later, from a
+   * work queue, even without duplicate address detection.
+   */
+  areUsable(addresses: readonly IpAddress[]): boolean {
+    return addresses.every((address) => isIpv4(address) || isLocal(this.#socket, this.#writer, address));
   }
 
   /** Renews the lifetimes that are due, a few per call. */

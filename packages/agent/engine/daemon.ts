@@ -43,6 +43,7 @@ export interface DaemonOptions {
 }
 
 const HOUSEKEEPING_MS = 1000;
+const CONTROL_LATER_MS = 30;
 const RESTART_TIMEOUT_MS = 10_000;
 /** A wall clock that moved by less is only slewed. */
 const CLOCK_STEP_MS = 100;
@@ -65,6 +66,7 @@ export class Daemon {
   readonly #runtime: Runtime;
   readonly #starts: Starts;
   readonly #restart: Restart;
+  readonly #takesOver: boolean;
   readonly #numbers: ReadonlyMap<GroupName, number>;
   #wallOffset = Date.now() - monotonic();
 
@@ -85,6 +87,7 @@ export class Daemon {
     this.#runtime.schedule();
     const { records } = this.#votes.load(now, after(now, ABSTAIN_MS));
     const open = this.#openGroups();
+    this.#takesOver = open.size > 0;
     const interfacesDown = Object.values(self.interfaces).filter((name) => adapters.byName(name)?.up !== true);
     const state = newNode(
       {
@@ -163,6 +166,7 @@ export class Daemon {
       groups: cluster.groups.map(({ number, addresses, drain }) => ({
         number,
         addresses: addresses.map(({ address }) => address),
+        networks: addresses.map(({ address, prefixLength }) => ({ address, prefixLength })),
         drain: drain > 0,
       })),
       window_ms: cluster.timing.window,
@@ -184,6 +188,11 @@ export class Daemon {
     return new Set([...this.#numbers].filter(([, number]) => remaining.value.has(number)).map(([name]) => name));
   }
 
+  /** A fence is open from the daemon before: until it is renewed nothing else is worth a millisecond. */
+  get takesOver(): boolean {
+    return this.#takesOver;
+  }
+
   /** Start everything that brings inputs. */
   run(): void {
     const { self, cluster, args } = this.#options;
@@ -201,6 +210,8 @@ export class Daemon {
     );
     this.#runtime.ready();
     this.#engine.input({ kind: "tick" });
+    // Its start takes a processor's time for as long as the voters need to answer.
+    setTimeout(() => this.#control.start(), this.#takesOver ? CONTROL_LATER_MS : 0);
     notifySystemd("READY=1");
   }
 

@@ -7,6 +7,7 @@
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
+import { asFileHeader, asStoredRecord, type FileHeader, type StoredRecord } from "./stored-votes.ts";
 import type { VoterRecord } from "@holdfast/core/effects.ts";
 import type { GroupName, KernelId } from "@holdfast/core/units/names.ts";
 
@@ -16,17 +17,6 @@ const HEADER_BYTES = 16;
 /** The kernel's name and until when this voter abstains, before the groups' slots. */
 const FILE_HEADER_SLOTS = 2;
 const GROUPS_MAX = 65_535;
-
-interface FileHeader {
-  readonly kernel: KernelId;
-  readonly abstain_until: number;
-}
-
-interface StoredRecord {
-  readonly kernel: KernelId;
-  readonly group: GroupName;
-  readonly record: VoterRecord;
-}
 
 export interface LoadedVotes {
   /** Undefined: nothing valid of this kernel, so the voter has to abstain. */
@@ -54,20 +44,27 @@ export class VoteStore {
    * in milliseconds) is kept with it: a daemon that restarts before then must abstain too.
    */
   load(now: number, abstainUntil: number): LoadedVotes {
-    const header = this.#readLatest(0) as FileHeader | undefined;
-    if (header === undefined || header.kernel !== this.#kernel || header.abstain_until > now) {
-      ftruncateSync(this.#descriptor, 0);
-      this.#sequences.clear();
-      this.#write(0, { kernel: this.#kernel, abstain_until: abstainUntil } satisfies FileHeader);
-      return { records: undefined };
-    }
+    const header = asFileHeader(this.#readLatest(0));
+    if (header === undefined || header.kernel !== this.#kernel || header.abstain_until > now)
+      return this.#beginAnew(abstainUntil);
     const records = new Map<GroupName, VoterRecord>();
     const slots = Math.floor(fstatSync(this.#descriptor).size / SLOT_BYTES) + 1;
     for (let number = 1; number < Math.min(slots / 2, GROUPS_MAX + 1); number++) {
-      const stored = this.#readLatest(number) as StoredRecord | undefined;
-      if (stored?.kernel === this.#kernel) records.set(stored.group, stored.record);
+      const found = this.#readLatest(number);
+      if (found === undefined) continue;
+      const stored = asStoredRecord(found, now);
+      // What this voter gave is not known: it has to abstain, for all groups alike.
+      if (stored === undefined) return this.#beginAnew(abstainUntil);
+      if (stored.kernel === this.#kernel) records.set(stored.group, stored.record);
     }
     return { records };
+  }
+
+  #beginAnew(abstainUntil: number): LoadedVotes {
+    ftruncateSync(this.#descriptor, 0);
+    this.#sequences.clear();
+    this.#write(0, { kernel: this.#kernel, abstain_until: abstainUntil } satisfies FileHeader);
+    return { records: undefined };
   }
 
   /** Keep a group's record; `number` is the group's in the configuration. Throws the system's error. */
