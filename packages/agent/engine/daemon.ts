@@ -105,7 +105,7 @@ export class Daemon {
       },
       now,
     );
-    const input = (next: Input): void => this.#heard(next);
+    const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
     const sealer = sealerOf(options);
     this.#links = new Links(cluster, self, sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
@@ -241,9 +241,9 @@ export class Daemon {
   }
 
   /** From the network. */
-  #heard(input: Input): void {
+  #heard(inputs: readonly Input[]): void {
     this.#lookForPause();
-    this.#engine.input(input);
+    this.#engine.input(...inputs);
     this.#restart.turn();
   }
 
