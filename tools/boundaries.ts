@@ -94,6 +94,7 @@ export const RULES: readonly Rule[] = [
   },
   { from: "bench/", may: ["bench/", "packages/", "node:"] },
   { from: "tests/", may: ["tests/", "packages/", "node:"] },
+  { from: "tools/bundle.ts", may: ["tools/", "esbuild", "node:"] },
   { from: "tools/", may: ["tools/", "typescript", "node:"] },
 ];
 
