@@ -12,7 +12,7 @@ export const ARP: Table = { family: FAMILY_ARP, name: NAME };
 export const TABLES: readonly Table[] = [NETDEV, INET, ARP];
 
 /** Raised with every change of the rules, so that a newer daemon replaces older tables. */
-const LAYOUT = 3;
+const LAYOUT = 4;
 /** Before every other hook of a usual rule set. */
 export const PRIORITY = -450;
 
@@ -21,8 +21,16 @@ export interface FencedGroup {
   /** 1 to 65535, unique. */
   readonly number: number;
   readonly addresses: readonly IpAddress[];
+  /** Networks that the addresses are in: who is in one of them is reached without a router. */
+  readonly networks?: readonly Network[];
   /** Established TCP may stay on the old owner of a planned move. */
   readonly drain?: boolean;
+}
+
+export interface Network {
+  /** Any address of it. */
+  readonly address: IpAddress;
+  readonly prefixLength: number;
 }
 
 export interface FencePlan {
@@ -43,7 +51,12 @@ export interface Station {
 
 /** What the tables carry as user data: tells whether they are the ones of this plan. */
 export function digestOf(plan: FencePlan): Uint8Array {
-  const groups = plan.groups.map(({ number, addresses, drain }) => [number, addresses, drain === true]);
+  const groups = plan.groups.map(({ number, addresses, networks, drain }) => [
+    number,
+    addresses,
+    networks ?? [],
+    drain === true,
+  ]);
   return createHash("sha256")
     .update(JSON.stringify([LAYOUT, groups, plan.window_ms, plan.keep_ms, plan.uid]))
     .digest()
@@ -51,7 +64,7 @@ export function digestOf(plan: FencePlan): Uint8Array {
 }
 
 /** What becomes of packets of one group: each a chain of its own. */
-export type GroupChain = "to" | "forward" | "shut" | "relayed" | "passed" | "from" | "says";
+export type GroupChain = "to" | "forward" | "shut" | "relayed" | "passed" | "from" | "late" | "fromOld" | "says";
 
 export function groupChain(group: number, name: GroupChain): string {
   return `g${group}-${name}`;
