@@ -97,7 +97,7 @@ function needsKernelAlone(root: string, file: string): boolean {
 }
 
 function findTests(root: string, paths: readonly string[], full: boolean): string[] {
-  const folders = ["packages", "tools", "tests"].filter((folder) => existsSync(join(root, folder)));
+  const folders = ["packages", "tools", "tests", "bench"].filter((folder) => existsSync(join(root, folder)));
   const all = listFiles(root, folders).filter((path) => path.endsWith(".test.ts"));
   const asked = paths.map((path) => relative(root, resolve(path)));
   const chosen =

@@ -1,7 +1,8 @@
 /** `holdfast run`: becomes the daemon. The engine replaces this process, so that nothing of the command stays in memory. */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { COMPILE_CACHE, ENGINE_ENTRY, ENGINE_FLAGS, EXEC_TIME_VARIABLE } from "@holdfast/agent/processes.ts";
+import { engineEntry } from "@holdfast/agent/bundle.ts";
+import { COMPILE_CACHE, ENGINE_FLAGS, EXEC_TIME_VARIABLE } from "@holdfast/agent/processes.ts";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { CommandFailure } from "./command.ts";
 
@@ -42,7 +43,7 @@ export function runPlan(options: RunOptions, env: Readonly<Record<string, string
   const places = ["--config", options.config, "--socket", options.socket, "--state-dir", options.stateDir];
   return {
     file: process.execPath,
-    args: [process.execPath, ...ENGINE_FLAGS, ENGINE_ENTRY, ...places, "--run-dir", options.runDir, ...node],
+    args: [process.execPath, ...ENGINE_FLAGS, engineEntry(), ...places, "--run-dir", options.runDir, ...node],
     env: daemonEnvironment(env),
   };
 }

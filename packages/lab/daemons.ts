@@ -114,6 +114,13 @@ export class Daemon {
     return reached;
   }
 
+  /** SIGKILL to the engine alone, which is started again as soon as it has ended: what a service manager does. */
+  crash(): void {
+    this.#expected = true;
+    this.#again = true;
+    this.#child?.kill("SIGKILL");
+  }
+
   freeze(): number {
     this.#frozen = true;
     return signalNode(this.node, "SIGSTOP");

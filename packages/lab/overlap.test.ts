@@ -52,6 +52,24 @@ for (const [title, script, expected] of table) {
   test(`overlap: ${title}`, () => assert.deepEqual(violations(script), expected));
 }
 
+function overlap_ms(script: string, from = 0, to = 1000): number {
+  const detector = new OverlapDetector();
+  for (const word of script.split(" ")) detector.add(answer(word));
+  return detector.overlap_ms(from, to);
+}
+
+test("the time with two owners is what their intervals share, each number once", () => {
+  assert.equal(overlap_ms("A1@1 A5@5 A9@9 B6@6 B11@11"), 4);
+  assert.equal(overlap_ms("A1@1 A5@5 A9@9 B6@6 B11@11 C5@5 C9@9 C11@12"), 7);
+  assert.equal(overlap_ms("A1@1 A5@5 A9@9 B6@6 B11@11", 8, 1000), 2);
+  assert.equal(overlap_ms("A1@1 A5@5 A9@9 B6@6 B11@11", 0, 6), 1);
+});
+
+test("a clean hand-over takes no time with two owners", () => {
+  assert.equal(overlap_ms("A1@1 A2@2 B2@3 B3@4"), 0);
+  assert.equal(overlap_ms("A1@1 A2@2 B3@3 B4@4"), 0);
+});
+
 test("a violation is printed with both packets", () => {
   const detector = new OverlapDetector();
   detector.add(answer("A7@1300"));

@@ -276,11 +276,16 @@ export class TestCluster {
   /** Process ids of the node's daemon. */
   processes(node: string, kind?: ProcessKind): readonly number[] {
     const namespace = `net:[${statSync(this.namespacePath(node)).ino}]`;
-    const wanted = kind === undefined ? "/agent/" : `/agent/${kind}/main.ts`;
+    const kinds: readonly ProcessKind[] = kind === undefined ? ["engine", "control"] : [kind];
+    // From the source tree, or from the bundle.
+    const wanted = kinds.flatMap((each) => [`/agent/${each}/main.ts`, `/bundle/${each}.js`]);
     return readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
       .filter((pid) => read(() => readlinkSync(`/proc/${pid}/ns/net`)) === namespace)
-      .filter((pid) => read(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"))?.includes(wanted) === true)
+      .filter((pid) => {
+        const command = read(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+        return wanted.some((entry) => command?.includes(entry) === true);
+      })
       .map(Number);
   }
 

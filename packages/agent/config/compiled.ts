@@ -2,9 +2,9 @@
  * The configuration for a process that must stay small: the parser runs in a child and its result is kept as JSON.
  * Nothing here may import yaml or zod, directly or through others.
  */
-import { fileURLToPath } from "node:url";
 import { failure, success, type Result } from "@holdfast/core/units/result.ts";
 import { compiled } from "../compiled/compiled.ts";
+import { CONFIG_COMPILER_ENTRY } from "../processes.ts";
 import type { ConfigError } from "./config-error.ts";
 import type { ParsedConfig } from "./parsed-config.ts";
 import { readConfigBytes } from "./read-file.ts";
@@ -19,15 +19,13 @@ export interface LoadOptions {
   readonly jiffy: number;
 }
 
-const COMPILER = fileURLToPath(import.meta.resolve("./compile-main.ts"));
-
 /** The configuration at `path`. A cache that cannot be used or written costs time, never the start. */
 export function loadCluster(path: string, options: LoadOptions): Result<ParsedConfig, ConfigError[]> {
   const bytes = readConfigBytes(path);
   if (!bytes.ok) return bytes;
   const result = compiled<ParsedConfig, ConfigError[]>({
     kind: "config",
-    program: COMPILER,
+    program: CONFIG_COMPILER_ENTRY,
     args: [path, String(options.jiffy)],
     bytes: bytes.value,
     variant: `${options.jiffy}-${FORMAT_VERSION}`,

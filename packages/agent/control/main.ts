@@ -7,6 +7,7 @@ import { flushCompileCache } from "node:module";
 import { Socket } from "node:net";
 import type { ToControl } from "../channel.ts";
 import { engineChannel, type EngineChannel } from "./channel.ts";
+import { PACKAGE_FILE } from "../processes.ts";
 import { type DrainMark, drainMark } from "./drain-mark.ts";
 import { type History, history } from "./history.ts";
 import { historyFile } from "./history-file.ts";
@@ -159,7 +160,7 @@ function makeStateDirectory(path: string): void {
 }
 
 function version(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  const text = readFileSync(PACKAGE_FILE, "utf8");
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 

@@ -14,7 +14,7 @@ import { VoteStore } from "./vote-store.ts";
 import { Wakeup } from "./wakeup.ts";
 import type { ToControl, ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
-import { createSealer } from "../seal/sealer.ts";
+import { createSealer, type Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
@@ -24,6 +24,7 @@ import type { Mac } from "@holdfast/core/units/mac.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 import { after, instant, type Instant } from "@holdfast/core/units/time.ts";
 import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
+import { type NativeAead, nativeAead } from "@holdfast/linux/aead.ts";
 import { type Fence, openFence } from "@holdfast/linux/fence.ts";
 import { kernelId } from "@holdfast/linux/kernel-id.ts";
 import { native } from "@holdfast/linux/load.ts";
@@ -42,6 +43,7 @@ export interface DaemonOptions {
 }
 
 const HOUSEKEEPING_MS = 1000;
+const CONTROL_LATER_MS = 30;
 const RESTART_TIMEOUT_MS = 10_000;
 /** A wall clock that moved by less is only slewed. */
 const CLOCK_STEP_MS = 100;
@@ -64,6 +66,7 @@ export class Daemon {
   readonly #runtime: Runtime;
   readonly #starts: Starts;
   readonly #restart: Restart;
+  readonly #takesOver: boolean;
   readonly #numbers: ReadonlyMap<GroupName, number>;
   #wallOffset = Date.now() - monotonic();
 
@@ -84,6 +87,7 @@ export class Daemon {
     this.#runtime.schedule();
     const { records } = this.#votes.load(now, after(now, ABSTAIN_MS));
     const open = this.#openGroups();
+    this.#takesOver = open.size > 0;
     const interfacesDown = Object.values(self.interfaces).filter((name) => adapters.byName(name)?.up !== true);
     const state = newNode(
       {
@@ -102,7 +106,7 @@ export class Daemon {
       now,
     );
     const input = (next: Input): void => this.#heard(next);
-    const sealer = createSealer({ cluster: cluster.name, keys: options.keys, boot, suite: cluster.seal });
+    const sealer = sealerOf(options);
     this.#links = new Links(cluster, self, sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
@@ -184,6 +188,11 @@ export class Daemon {
     return new Set([...this.#numbers].filter(([, number]) => remaining.value.has(number)).map(([name]) => name));
   }
 
+  /** A fence is open from the daemon before: until it is renewed nothing else is worth a millisecond. */
+  get takesOver(): boolean {
+    return this.#takesOver;
+  }
+
   /** Start everything that brings inputs. */
   run(): void {
     const { self, cluster, args } = this.#options;
@@ -201,6 +210,8 @@ export class Daemon {
     );
     this.#runtime.ready();
     this.#engine.input({ kind: "tick" });
+    // Its start takes a processor's time for as long as the voters need to answer.
+    setTimeout(() => this.#control.start(), this.#takesOver ? CONTROL_LATER_MS : 0);
     notifySystemd("READY=1");
   }
 
@@ -363,6 +374,11 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
+}
+
+function sealerOf({ cluster, keys, boot }: DaemonOptions): Sealer {
+  const aead = (key: Uint8Array): NativeAead => nativeAead(native, key);
+  return createSealer({ cluster: cluster.name, keys, boot, suite: cluster.seal, aead });
 }
 
 function earlier(a: Instant, b: Instant): Instant {

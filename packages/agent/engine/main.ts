@@ -19,6 +19,7 @@ import { releaseStartPages } from "@holdfast/linux/memory.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
+const RELEASE_LATER_MS = 500;
 
 function main(args: EngineArguments): void {
   // Before anything has a deadline: with the compile cache warm no later start needs the TypeScript compiler (17 MB).
@@ -48,7 +49,9 @@ function main(args: EngineArguments): void {
   process.on("SIGHUP", () =>
     logLine("warning", "this version reads its configuration at the start only; restart to apply a change"),
   );
-  releaseStartPages();
+  // It takes some milliseconds, which a fence that is open from before may not have.
+  if (daemon.takesOver) setTimeout(releaseStartPages, RELEASE_LATER_MS);
+  else releaseStartPages();
   daemon.run();
 }
 

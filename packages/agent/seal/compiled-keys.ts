@@ -2,9 +2,9 @@
  * The keys for a process that must stay small: the parser runs in a child. Its result is kept beside the compiled
  * configuration, in a directory of ours alone and as closed as the key file itself. Must not import yaml.
  */
-import { fileURLToPath } from "node:url";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 import { compiled } from "../compiled/compiled.ts";
+import { KEYS_COMPILER_ENTRY } from "../processes.ts";
 import { type KeyFileError, readKeyFileBytes } from "./key-file-bytes.ts";
 import type { Key, Keys } from "./keys.ts";
 
@@ -16,15 +16,13 @@ export interface CompiledKeys {
   readonly accepted: readonly { readonly name: string; readonly secret: string }[];
 }
 
-const COMPILER = fileURLToPath(import.meta.resolve("./compile-keys-main.ts"));
-
 /** The keys at `path`, which is read and whose mode is checked each time. */
 export function loadKeys(path: string, cacheDirectory: string | undefined): Result<Keys, KeyFileError> {
   const bytes = readKeyFileBytes(path);
   if (!bytes.ok) return bytes;
   const result = compiled<CompiledKeys, KeyFileError>({
     kind: "keys",
-    program: COMPILER,
+    program: KEYS_COMPILER_ENTRY,
     args: [path],
     bytes: bytes.value,
     variant: String(KEYS_FORMAT),
