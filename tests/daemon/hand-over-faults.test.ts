@@ -60,7 +60,11 @@ describe("a planned move that is interrupted", { skip: unable() }, () => {
         const from = client.position;
         writeFileSync(orders(node), JSON.stringify({ ...place, signal } satisfies Interrupt));
         const moved = cluster.holdfast("n3", "move", "web", "n2", "--yes", "--timeout", "2s");
-        await until(`the place is reached: ${running.get(node)?.output()}`, () => !existsSync(orders(node)));
+        const reached = until("the place is reached", () => !existsSync(orders(node)));
+        await reached.catch(async (error: unknown) => {
+          const { stdout, stderr } = await moved;
+          throw new Error(`${String(error)}\n${stdout}${stderr}${running.get(node)?.output()}`);
+        });
         const owner = await client.steady();
         if (signal === "SIGSTOP") cluster.signal(node, "SIGCONT");
         else {
