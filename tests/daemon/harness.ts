@@ -3,7 +3,7 @@
  * the processes themselves. Nothing here waits by blocking: the client's probe runs in the same process.
  */
 import { execFile, spawn } from "node:child_process";
-import { readFileSync, readdirSync, readlinkSync, openSync, closeSync, statSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, readlinkSync, openSync, closeSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ApiFailure, fetchJson } from "@holdfast/api/client.ts";
 import { runPlan } from "@holdfast/cli/run.ts";
@@ -201,8 +201,12 @@ export class TestCluster {
   /** The engine without the command before it: as soon as may be. With a file of orders it can be interrupted (interrupt.ts). */
   startEngine(node: string, interrupts?: string): Started {
     const { config, socket, state: stateDir, run: runDir } = this.files(node);
-    const { file, args, env } = runPlan({ config, node, socket, stateDir, runDir }, process.env);
+    // What interrupts it replaces modules of the source tree.
+    const from = interrupts === undefined ? undefined : "source";
+    const { file, args, env } = runPlan({ config, node, socket, stateDir, runDir, from }, process.env);
     if (interrupts === undefined) return this.#start(node, [file, ...args.slice(1)], env);
+    // It was killed to be replaced, which is no crash.
+    rmSync(`/proc/${this.#init}/root${runDir}/starts`, { force: true });
     const words = [file, "--import", INTERRUPT, ...args.slice(1)];
     return this.#start(node, words, { ...env, HOLDFAST_INTERRUPT: interrupts });
   }

@@ -105,7 +105,7 @@ export class Daemon {
       },
       now,
     );
-    const input = (next: Input): void => this.#heard(next);
+    const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
     const sealer = sealerOf(options);
     this.#links = new Links(cluster, self, sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
@@ -174,8 +174,8 @@ export class Daemon {
       uid: process.geteuid?.() ?? 0,
     });
     if (!opened.ok) throw new Error(opened.error);
-    for (const { index, name } of adapters.all()) {
-      const covered = opened.value.coverInterface(index, name);
+    for (const { index, name, port } of adapters.all()) {
+      const covered = opened.value.coverInterface(index, name, port);
       if (!covered.ok) throw new Error(covered.error);
     }
     return opened.value;
@@ -218,7 +218,7 @@ export class Daemon {
   #watchAdapters(): void {
     const events = this.#options.adapterEvents;
     events.changed = (adapter, before) => {
-      const covered = this.#fence.coverInterface(adapter.index, adapter.name);
+      const covered = this.#fence.coverInterface(adapter.index, adapter.name, adapter.port);
       if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
       if (before?.up !== adapter.up) this.#carrier(adapter.name as InterfaceName, adapter.up);
       this.#links.open();
@@ -241,9 +241,9 @@ export class Daemon {
   }
 
   /** From the network. */
-  #heard(input: Input): void {
+  #heard(inputs: readonly Input[]): void {
     this.#lookForPause();
-    this.#engine.input(input);
+    this.#engine.input(...inputs);
     this.#restart.turn();
   }
 

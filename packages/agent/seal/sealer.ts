@@ -46,8 +46,11 @@ export interface Rejected {
 }
 
 export interface Sealer {
-  /** The datagram for one payload. Each stream (0 to 65535) counts for itself; throws RangeError outside that. */
-  seal(stream: number, payload: Uint8Array): Uint8Array;
+  /**
+   * The datagram for one payload, made in `room` when one is given that is large enough. Each stream (0 to 65535) counts
+   * for itself; throws RangeError outside that.
+   */
+  seal(stream: number, payload: Uint8Array, room?: Uint8Array): Uint8Array;
   /** The payload of an authentic datagram seen for the first time. Never throws. */
   open(datagram: Uint8Array): Result<Opened, Rejected>;
   /** After the key file changed. Counters and replay windows go on: a nonce is never used twice. */
@@ -110,7 +113,7 @@ class BootSealer implements Sealer {
     return { aead: this.#aeadOf(subkey(keys.active.secret, boot, this.#cluster)), header };
   }
 
-  seal(stream: number, payload: Uint8Array): Uint8Array {
+  seal(stream: number, payload: Uint8Array, room?: Uint8Array): Uint8Array {
     const sequence = (this.#sequences.get(stream) ?? 0) + 1;
     if (!Number.isInteger(stream) || stream < 0 || stream > 0xffff)
       throw new RangeError(`stream ${stream} is not 0 to 65535`);
@@ -120,7 +123,8 @@ class BootSealer implements Sealer {
     const { aead, header } = this.#active;
     header.writeUInt16BE(stream, AT.stream);
     header.writeUIntBE(sequence, AT.sequence, 6);
-    const datagram = new Uint8Array(HEADER_BYTES + payload.length + TAG_BYTES);
+    const bytes = HEADER_BYTES + payload.length + TAG_BYTES;
+    const datagram = room !== undefined && room.length >= bytes ? room.subarray(0, bytes) : new Uint8Array(bytes);
     datagram.set(header);
     datagram.set(payload, HEADER_BYTES);
     aead.seal(this.#nonceOf(header), datagram, this.#associated(datagram));
