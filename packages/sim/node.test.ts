@@ -114,6 +114,16 @@ test("30 % loss on both links: no move and no gap at 100/300", () => {
   }
 });
 
+test("a standby that beats with its answers to the owner notices the death of another in time", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    world.kill("n3");
+    const noticed = () => world.node("n2").events.some((event) => event.node === "n2" && event.code === "node-dead");
+    const took = world.until(noticed, 2000);
+    assert.ok(took !== undefined && took <= 300 + 113 + 10, `seed ${seed}: ${took}`);
+  }
+});
+
 test("a healed partition costs nothing: the new owner keeps the group", () => {
   for (const seed of SEEDS) {
     const world = settled(seed, ["n1", "n2", "n3"]);
