@@ -347,6 +347,21 @@ test("two crashes: the restarted daemon asks again for what it held", () => {
   assert.equal(node.state.groups.get(web)?.lease.state.role, "preparing");
 });
 
+test("a machine that stood still closes everything before it says anything, gives it back and asks anew", () => {
+  const node = new OneNode();
+  node.own();
+  const paused = node.step({ kind: "paused", for_ms: 30_000 });
+  const closing = paused.flatMap((effect) => (effect.kind === "close" ? [effect.group] : []));
+  assert.deepEqual(closing, [web, db]);
+  assert.ok(!kinds(paused).includes("send"));
+  const effects = node.settle(paused);
+  assert.ok(!node.owns(web) && !node.owns(db));
+  const after_ = [...effects, ...node.wait(100)];
+  assert.deepEqual(new Set(sent(after_, "release").map((entry) => entry.group)), new Set([web, db]));
+  assert.deepEqual(sent(after_, "propose"), []);
+  node.own();
+});
+
 test("a move that the end of the lease overtakes is over: the group can be moved again", () => {
   const node = new OneNode();
   node.own();
