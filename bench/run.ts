@@ -1,4 +1,4 @@
-/** Starts sessions, one after the other, each in namespaces that end with it, and collects what they report. */
+/** Starts sessions, each in namespaces that end with it, and collects what they report. */
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -15,7 +15,7 @@ const SLEEPER = fileURLToPath(new URL("load/sleeper.c", import.meta.url));
 export class Workspace {
   readonly directory: string;
   readonly sleeper: string;
-  #child: ChildProcess | undefined;
+  readonly #children = new Set<ChildProcess>();
   #sessions = 0;
 
   constructor() {
@@ -42,7 +42,7 @@ export class Workspace {
     ]);
     // A process group of its own: Ctrl-C reaches the bench, which ends the namespaces as a whole.
     const child = spawn(file, words, { stdio: ["ignore", "pipe", "inherit", "pipe"], detached: true, cwd: "/" });
-    this.#child = child;
+    this.#children.add(child);
     const reports: Report[] = [];
     if (child.stdout)
       onLines(child.stdout, (line) => {
@@ -54,7 +54,7 @@ export class Workspace {
     return new Promise((resolve, reject) => {
       child.on("error", reject);
       child.on("close", () => {
-        this.#child = undefined;
+        this.#children.delete(child);
         rmSync(directory, { recursive: true, force: true });
         resolve({ product: order.product, timing: order.timing, reports });
       });
@@ -63,7 +63,7 @@ export class Workspace {
 
   close(): void {
     // The first process of the namespaces dies with unshare, and everything in them with the first process.
-    this.#child?.kill("SIGKILL");
+    for (const child of this.#children) child.kill("SIGKILL");
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

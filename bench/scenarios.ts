@@ -26,31 +26,34 @@ export interface Scenario {
   readonly hold_ms: (timing: BenchTiming) => number;
 }
 
-/** What two owners do "for good" shows in this time. */
-const HOLD_MS = 1500;
-const hold = (): number => HOLD_MS;
+/** What a fault that is over in a moment may still do. */
+const BRIEF_MS = 1000;
+const briefly = (): number => BRIEF_MS;
+/** What two owners do "for good" shows in this time after the second one came. */
+const LONG_MS = 1500;
+const long = ({ dead_ms }: BenchTiming): number => LONG_MS + dead_ms;
 
 const calm = (bench: Bench): Promise<void> => bench.lab.setFaults(faults.NO_FAULTS);
 
 /** A fault of the network alone: the daemons run on. */
-function network(next: (lab: Lab, owner: string) => faults.Faults): Scenario {
+function network(next: (lab: Lab, owner: string) => faults.Faults, hold_ms: Scenario["hold_ms"] = briefly): Scenario {
   return {
     moves: true,
     failback: [],
     perform: ({ lab }, owner) => lab.setFaults(next(lab, owner)),
     heal: calm,
-    hold_ms: hold,
+    hold_ms,
   };
 }
 
 /** The owner's daemon dies or ends, and is started again to heal. */
-function death(perform: Scenario["perform"]): Scenario {
+function death(perform: Scenario["perform"], hold_ms: Scenario["hold_ms"] = briefly): Scenario {
   return {
     moves: true,
     failback: [],
     perform,
     heal: ({ product }, owner) => Promise.resolve(product.start(owner)),
-    hold_ms: hold,
+    hold_ms,
   };
 }
 
@@ -58,13 +61,13 @@ export const LOSS_MS = 20_000;
 
 /** Those that are over in a moment; `load` is apart (load.ts). */
 export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> = {
-  kill: death(({ product }, owner) => Promise.resolve(product.kill(owner))),
+  kill: death(({ product }, owner) => Promise.resolve(product.kill(owner)), long),
   freeze: {
     moves: true,
     failback: [],
     perform: ({ product }, owner) => Promise.resolve(product.freeze(owner)),
     heal: ({ product }, owner) => Promise.resolve(product.thaw(owner)),
-    hold_ms: hold,
+    hold_ms: long,
   },
   poweroff: {
     moves: true,
@@ -79,16 +82,16 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
       await calm(bench);
       bench.product.start(owner);
     },
-    hold_ms: hold,
+    hold_ms: briefly,
   },
   unplug: network((lab, owner) => faults.unplug(lab.faults, owner, ["lan"])),
   cut: network((lab, owner) => faults.silence(lab.faults, owner)),
-  isolate: network((lab, owner) => faults.isolate(lab.faults, owner, lab.nodeNames)),
+  isolate: network((lab, owner) => faults.isolate(lab.faults, owner, lab.nodeNames), long),
   crash: {
     moves: false,
     failback: [],
     perform: ({ product }, owner) => product.crash(owner),
-    hold_ms: (timing) => HOLD_MS + 2 * timing.dead_ms,
+    hold_ms: (timing) => BRIEF_MS + 2 * timing.dead_ms,
   },
   stop: death(({ product }, owner) => Promise.resolve(product.stop(owner))),
   move: {
@@ -97,7 +100,7 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
     failback: ["keepalived"],
     perform: ({ product }, owner) => product.move(owner),
     heal: ({ product }, owner) => product.moveBack(owner),
-    hold_ms: hold,
+    hold_ms: briefly,
   },
   failback: {
     moves: false,
@@ -110,14 +113,14 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
       product.start(owner);
       await servedBy(lab, owner);
     },
-    hold_ms: hold,
+    hold_ms: briefly,
   },
   reload: {
     moves: false,
     failback: [],
     perform: ({ product }, owner) => product.reload(owner),
     heal: ({ product }) => product.unload(),
-    hold_ms: hold,
+    hold_ms: briefly,
   },
   loss: {
     moves: false,

@@ -6,7 +6,6 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, wr
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type BuildOptions } from "esbuild";
-import type { BundleManifest } from "@holdfast/agent/bundle.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const TARGET = join(ROOT, "build/bundle");
@@ -59,7 +58,8 @@ async function bundle(): Promise<void> {
   const bundled = [processes, command].flatMap(({ metafile }) => Object.keys(metafile.inputs));
   const inputs = new Set([...bundled, ADDON, PACKAGE, "package-lock.json", "tools/bundle.ts"]);
   const stamps = [...inputs].toSorted().map((path) => [path, stamp(path)] as const);
-  const manifest: BundleManifest = { inputs: Object.fromEntries(stamps) };
+  // The shape is agent/bundle.ts's BundleManifest.
+  const manifest = { inputs: Object.fromEntries(stamps) };
   writeFileSync(join(outdir, "manifest.json"), `${JSON.stringify(manifest)}\n`);
   rmSync(TARGET, { recursive: true, force: true });
   renameSync(outdir, TARGET);

@@ -91,9 +91,9 @@ function take(tally: Tally, root: string, { file, outcomes, output, duration_ms 
 
 /** Tests that share the machine's kernel with others run alone: their times would be each other's. */
 function needsKernelAlone(root: string, file: string): boolean {
-  return (
-    file.endsWith(".kernel.test.ts") || file.endsWith(".full.test.ts") || relative(root, file).startsWith("tests/")
-  );
+  const path = relative(root, file);
+  const whole = path.startsWith("tests/") && !path.startsWith("tests/fuzz/");
+  return path.endsWith(".kernel.test.ts") || path.endsWith(".full.test.ts") || whole;
 }
 
 function findTests(root: string, paths: readonly string[], full: boolean): string[] {

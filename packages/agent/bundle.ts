@@ -30,8 +30,8 @@ export function bundleState(bundle = BUNDLE, root = ROOT): BundleState {
   return "fresh";
 }
 
-/** What an engine is to be started from now: the bundle when it is fresh, the source otherwise. */
-export function engineEntry(): string {
-  if (bundleState() === "fresh") return join(BUNDLE, "engine.js");
+/** What an engine is to be started from now: the bundle when it is fresh, the source otherwise or when that is wanted. */
+export function engineEntry(from?: "source"): string {
+  if (from !== "source" && bundleState() === "fresh") return join(BUNDLE, "engine.js");
   return BUNDLED ? join(ROOT, "packages/agent/engine/main.ts") : ENGINE_ENTRY;
 }

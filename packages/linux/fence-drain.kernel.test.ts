@@ -4,12 +4,11 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { done, GROUP, KEEP_MS, Room } from "./kernel-room.ts";
+import { done, GROUP, KEEP_MS, RELAY_MS, Room } from "./kernel-room.ts";
 import type { RoomNode } from "./kernel-room.ts";
 import { kernelTest, pause, until } from "./kernel-testing.ts";
 import type { Namespace } from "./kernel-testing.ts";
 
-const RELAY_MS = 300;
 const PORT = "5001";
 const MANY = 20;
 const options = kernelTest();
@@ -44,7 +43,7 @@ class Peer {
   }
 
   async says(what: string): Promise<string> {
-    await until(what, () => this.lines.length > 0, 8000);
+    await until(what, () => this.lines.length > 0, 20_000);
     return this.lines.shift() ?? "";
   }
 
@@ -102,6 +101,7 @@ test("connections go on on the old owner, new ones on the new, until passing the
   done(a.fence.relay(GROUP, b.seenFrom(a), RELAY_MS));
   // Begun at the new owner while it only relays.
   await open(1);
+  await expectAnswers("20 A 1 B", "before the new owner's first commit");
   beat(a, b);
   timers.push(setInterval(() => beat(a, b), 25));
   await expectAnswers("20 A 1 B", "through the old owner, which forwards what the new one hands back");

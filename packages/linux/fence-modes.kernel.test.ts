@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { after, afterEach, before, test } from "node:test";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
-import { done, GROUP, KEEP_MS, Room } from "./kernel-room.ts";
+import { done, GROUP, Room } from "./kernel-room.ts";
 import type { RoomNode } from "./kernel-room.ts";
 import { answerer, kernelTest, largeBuffers, Namespace, pause, until } from "./kernel-testing.ts";
 import { native } from "./load.ts";
@@ -13,6 +13,10 @@ import type { UdpSocket } from "./packet/udp.ts";
 
 const PORT = 5000;
 const LONG_MS = 20_000;
+const KEEP_MS = 600;
+/** How long a busy machine may take to start a process. */
+const START_MS = 20_000;
+const LATE_TICK_MS = 5;
 const JIFFY_MS = native.tick() / 1e6;
 const options = kernelTest();
 
@@ -23,16 +27,25 @@ let client: Asker;
 let stranger: Asker;
 const closers: (() => void)[] = [];
 
+interface Question {
+  readonly before: number;
+  readonly after: number;
+  answer: string;
+}
+
 /** A station that sends to the Ethernet address it is told, whatever anybody announces. */
 class Asker {
-  /** The letters of the nodes that answered, in order. */
-  heard = "";
+  /** In order, one by IPv4 and one by IPv6 in turn. */
+  questions: Question[] = [];
   readonly #namespace: Namespace;
   readonly #sockets: [UdpSocket, IpAddress][];
 
   constructor(namespace: Namespace, sources: readonly [IpAddress, IpAddress]) {
     this.#namespace = namespace;
-    const datagram = (data: Uint8Array): void => void (this.heard += String.fromCharCode(data[1] ?? 0));
+    const datagram = (data: Uint8Array): void => {
+      const question = this.questions[((data[0] ?? 0) << 8) | (data[1] ?? 0)];
+      if (question !== undefined) question.answer += String.fromCharCode(data[2] ?? 0);
+    };
     this.#sockets = sources.map((address, i) => {
       const socket = namespace.inside(() => done(openUdp(largeBuffers, { address, port: 0 }, { datagram })));
       closers.push(() => socket.close());
@@ -45,20 +58,24 @@ class Asker {
       this.#namespace.run("ip", "neigh", "replace", address, "lladdr", mac, "dev", "lan", "nud", "permanent");
   }
 
-  /** One question by IPv4 and one by IPv6. */
   ask(): void {
-    for (const [socket, address] of this.#sockets) socket.send(address, PORT, Uint8Array.of(1));
+    for (const [socket, address] of this.#sockets) {
+      const number = this.questions.length;
+      const before = native.monotonic();
+      socket.send(address, PORT, Uint8Array.of(number >> 8, number & 0xff));
+      this.questions.push({ before, after: native.monotonic(), answer: "" });
+    }
   }
 
-  /** Five questions of each: "BBBBBBBBBB" is what a complete answer of B looks like. */
+  /** The letters of who answered five questions of each kind: "BBBBBBBBBB" is a complete answer of B. */
   async answers(): Promise<string> {
-    this.heard = "";
+    this.questions = [];
     for (let i = 0; i < 5; i++) {
       this.ask();
       await pause(2);
     }
     await pause(30);
-    return this.heard;
+    return this.questions.map(({ answer }) => answer).join("");
   }
 }
 
@@ -67,7 +84,7 @@ const ALL_B = "B".repeat(10);
 
 before(() => {
   if (options.skip !== false) return;
-  room = new Room(89, { drain: false });
+  room = new Room(89, { drain: false, keep_ms: KEEP_MS });
   other = new Namespace();
   otherMac = room.lan.attach(other, "lan", 8);
   for (const { namespace, name, addresses } of [room.a, room.b]) {
@@ -110,23 +127,26 @@ test(
     const { a, b } = room;
     client.sendTo(a.mac);
     done(b.fence.relay(GROUP, a.seenFrom(b), LONG_MS));
-    const began = native.monotonic();
     a.renew();
     assert.equal(await client.answers(), ALL_A);
+    const renewing = native.monotonic();
+    a.renew();
+    const renewed = native.monotonic();
     done(a.fence.forward(GROUP, [a.number], b.seenFrom(a)));
-    assert.equal(await client.answers(), ALL_B);
-    let last = 0;
-    let heard = client.heard.length;
+    client.questions = [];
     await until("the lease is over", async () => {
       client.ask();
       await pause(1);
-      if (client.heard.length > heard) last = native.monotonic();
-      heard = client.heard.length;
-      return native.monotonic() - began > (KEEP_MS + 150) * 1e6;
+      return native.monotonic() - renewed > (KEEP_MS + 100) * 1e6;
     });
-    const lasted = (last - began) / 1e6;
-    assert.ok(lasted > KEEP_MS - JIFFY_MS - 20 && lasted < KEEP_MS + JIFFY_MS + 30, `${lasted} ms`);
-    assert.match(client.heard, /^B+$/);
+    await pause(50);
+    const answered = client.questions.filter(({ answer }) => answer !== "");
+    assert.ok(answered.every(({ answer }) => answer === "B") && answered.length > 20);
+    // When a question left is known from both sides only; this machine may be busy.
+    const lasted = ((answered.at(-1)?.before ?? 0) - renewed) / 1e6;
+    const ended = ((client.questions.find(({ answer }) => answer === "")?.after ?? 0) - renewing) / 1e6;
+    assert.ok(lasted < KEEP_MS + JIFFY_MS + LATE_TICK_MS, `${lasted} ms`);
+    assert.ok(ended > KEEP_MS - JIFFY_MS, `${ended} ms`);
     assert.equal(state(a), "closed");
     assert.equal(state(b), "relay");
     assert.equal(a.fence.arm(GROUP, 9999).ok && a.fence.commit(GROUP, 9999).ok, false, "not before it was closed");
@@ -159,9 +179,10 @@ test(
 
 test("what is not sent to the old owner itself is not forwarded", options, async () => {
   const { a, b } = room;
-  // The switch does not know this one and floods it.
-  client.sendTo("02:00:00:00:89:77" as Mac);
-  done(b.fence.relay(GROUP, a.seenFrom(b), LONG_MS));
+  // The switch does not know this one and floods it. Forwarded it would come from there.
+  const nobody = "02:00:00:00:89:77" as Mac;
+  client.sendTo(nobody);
+  done(b.fence.relay(GROUP, [{ interface: b.index, mac: nobody }], LONG_MS));
   a.renew();
   done(a.fence.forward(GROUP, [a.number], b.seenFrom(a)));
   assert.equal(await client.answers(), "");
@@ -206,16 +227,18 @@ test("what the old owner's programs still say leaves, resets too", options, asyn
   a.renew();
   try {
     const server = start(a.namespace, "serve", room.v4, "5001", "A");
-    await until("the server listens", () => server.lines().includes("listening"));
+    await until("the server listens", () => server.lines().includes("listening"), START_MS);
     const connected = start(room.client, "connect", room.v4, "5001", room.client4);
     connected.say("open 3");
-    await until("the connections are open", () => connected.lines().includes('{"opened":3}'));
+    await until("the connections are open", () => connected.lines().includes('{"opened":3}'), START_MS);
     clearInterval(renewing);
+    // They leave by way of the successor.
+    done(b.fence.relay(GROUP, a.seenFrom(b), LONG_MS));
     a.renew();
     done(a.fence.forward(GROUP, [a.number], b.seenFrom(a)));
     a.namespace.run("ss", "-K", "src", room.v4);
     connected.say("ask");
-    await until("the client was told", () => connected.lines().includes('["reset","reset","reset"]'), 1000);
+    await until("the client was told", () => connected.lines().includes('["reset","reset","reset"]'));
   } finally {
     clearInterval(renewing);
   }

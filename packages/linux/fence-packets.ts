@@ -13,7 +13,15 @@
 import { ipBytes, isIpv4 } from "@holdfast/core/units/ip.ts";
 import { groupChain, groupKey, NETDEV } from "./fence-plan.ts";
 import type { FencedGroup, FencePlan, GroupChain, Network } from "./fence-plan.ts";
-import { SET_DYNAMIC, SET_MAP, SET_TIMEOUT, TYPE_IPV4, TYPE_IPV6, TYPE_SERVICE } from "./nftables/batch.ts";
+import {
+  SET_DYNAMIC,
+  SET_MAP,
+  SET_TIMEOUT,
+  TYPE_INTERFACE_INDEX,
+  TYPE_IPV4,
+  TYPE_IPV6,
+  TYPE_SERVICE,
+} from "./nftables/batch.ts";
 import type { Element } from "./nftables/batch.ts";
 import * as x from "./nftables/expressions.ts";
 import type { Expression } from "./nftables/expressions.ts";
@@ -37,6 +45,12 @@ const ACCEPT = x.verdict(x.VERDICT_ACCEPT);
 const NFPROTO_IPV4 = 2;
 const NFPROTO_IPV6 = 10;
 const TO_HOST = Uint8Array.of(0);
+const TO_OTHERS = Uint8Array.of(3);
+const VLAN_TAG = Uint8Array.of(0x81, 0x00);
+const PROVIDER_TAG = Uint8Array.of(0x88, 0xa8);
+const VLAN_MASK = Uint8Array.of(0x0f, 0xff);
+const NO_VLAN = Uint8Array.of(0, 0);
+const LOWER_CHAIN = "lower";
 const SYN_AND_ACK = Uint8Array.of(0x12);
 const SYN = Uint8Array.of(0x02);
 const ARP_REQUEST = Uint8Array.of(0, 1);
@@ -65,6 +79,7 @@ export function writePackets(to: RuleWriter, plan: FencePlan): void {
     "v4",
     addresses(plan, 4).map(({ key }) => ({ key })),
   );
+  writeLower(to);
   for (const group of plan.groups) writeGroup(to, group);
   for (const chain of ["to", "from", "fromOld", "says"] as const) {
     for (const family of [4, 6] as const) {
@@ -205,12 +220,34 @@ function writeGroup(to: RuleWriter, group: FencedGroup): void {
   writeSays(rules);
 }
 
+/**
+ * Lets through what another interface above this one receives: there the group's chains meet it again, and the station is
+ * known by that interface. Frames to another Ethernet address are for a macvlan or for nobody; VLAN 0 is no VLAN.
+ */
+function writeLower(to: RuleWriter): void {
+  to.set(NETDEV, { name: "ports", flags: 0, keyType: TYPE_INTERFACE_INDEX, keyBytes: 4 });
+  to.chain(NETDEV, LOWER_CHAIN);
+  to.rule(NETDEV, LOWER_CHAIN, [x.loadMeta(x.META_INPUT_INDEX), x.isIn("ports"), ACCEPT]);
+  to.rule(NETDEV, LOWER_CHAIN, [...match(x.loadMeta(x.META_PACKET_TYPE), TO_OTHERS), ACCEPT]);
+  for (const tag of [VLAN_TAG, PROVIDER_TAG]) {
+    to.rule(NETDEV, LOWER_CHAIN, [
+      ...match(x.loadPayload(x.LINK_HEADER, 12, 2), tag),
+      x.loadPayload(x.LINK_HEADER, 14, 2),
+      x.mask(2, VLAN_MASK),
+      x.isUnequal(NO_VLAN),
+      ACCEPT,
+    ]);
+  }
+}
+
 /** The old owner of a planned move. What comes back from the successor is answered here or by nobody: it would go round. */
 function writeForward(rules: GroupRules): void {
   rules.rule("forward", ...rules.is("relaying"), ...rules.fromStation(), ACCEPT);
+  rules.rule("forward", ...rules.is("relaying"), x.verdict(x.VERDICT_JUMP, LOWER_CHAIN));
   rules.rule("forward", ...rules.isNot("alive"), DROP);
   rules.rule("forward", ...rules.fromStation(), DROP);
   rules.rule("forward", ...rules.sendOn("successors"));
+  rules.rule("forward", x.verdict(x.VERDICT_JUMP, LOWER_CHAIN));
   rules.rule("forward", DROP);
 }
 
@@ -259,10 +296,13 @@ function writeFromOld(rules: GroupRules): void {
 function writeShut(rules: GroupRules): void {
   const answered = rules.drain ? rules.goto("relayed") : ACCEPT;
   rules.rule("shut", ...rules.is("relaying"), ...rules.fromStation(), answered);
+  rules.rule("shut", ...rules.is("relaying"), x.verdict(x.VERDICT_JUMP, LOWER_CHAIN));
   // As in gN-from.
   rules.rule("shut", ...rules.is("alive"), ACCEPT);
   rules.rule("shut", DROP);
   if (!rules.drain) return;
+  // What the old owner forwards of its connections goes back to it, as it will when this node is the owner.
+  rules.rule("relayed", ...rules.is("passing"), rules.goto("passed"));
   for (const family of [4, 6] as const) rules.rule("relayed", ...learnFlow(family));
   rules.rule("relayed", ACCEPT);
 }

@@ -12,7 +12,7 @@ export const ARP: Table = { family: FAMILY_ARP, name: NAME };
 export const TABLES: readonly Table[] = [NETDEV, INET, ARP];
 
 /** Raised with every change of the rules, so that a newer daemon replaces older tables. */
-const LAYOUT = 4;
+const LAYOUT = 5;
 /** Before every other hook of a usual rule set. */
 export const PRIORITY = -450;
 
@@ -89,6 +89,11 @@ export function coveredKey(index: number, name: string): Uint8Array {
   key.set(new Uint8Array(Uint32Array.of(index).buffer));
   key.set(Buffer.from(name).subarray(0, 15), 4);
   return key;
+}
+
+/** Of `ports`: the index in the machine's order. */
+export function portKey(index: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(index).buffer);
 }
 
 /** One text for a chain or set of a table. */

@@ -10,9 +10,16 @@ import { native } from "./load.ts";
 import { FrameSender } from "./packet/frames.ts";
 
 export const GROUP = 7;
-export const WINDOW_MS = 48;
-export const KEEP_MS = 236;
+/** As long as a busy machine may keep a test from renewing, and a move from its next step. */
+export const KEEP_MS = 1500;
+export const RELAY_MS = 2000;
+const WINDOW_MS = 500;
 const DEVICE = "lan";
+
+export interface RoomOptions {
+  readonly drain: boolean;
+  readonly keep_ms?: number;
+}
 
 export class RoomNode {
   readonly name: string;
@@ -25,7 +32,7 @@ export class RoomNode {
   readonly #frames: FrameSender;
   #number = 0;
 
-  constructor(lan: Lan, net: number, host: number, name: string, drain: boolean) {
+  constructor(lan: Lan, net: number, host: number, name: string, { drain, keep_ms = KEEP_MS }: RoomOptions) {
     this.name = name;
     this.mac = lan.attach(this.namespace, DEVICE, host);
     const [v4, v6] = fencedAddresses(net);
@@ -33,8 +40,12 @@ export class RoomNode {
     this.namespace.run("ip", "address", "add", `${v4}/24`, "dev", DEVICE);
     this.namespace.run("ip", "address", "add", `${v6}/64`, "dev", DEVICE, "nodad", "preferred_lft", "0");
     this.index = this.namespace.inside(() => native.interfaceIndex(DEVICE));
-    const groups = [{ number: GROUP, addresses: this.addresses, drain }];
-    this.plan = { groups, window_ms: WINDOW_MS, keep_ms: KEEP_MS, uid: process.geteuid?.() ?? 0 };
+    const networks = [
+      { address: v4, prefixLength: 24 },
+      { address: v6, prefixLength: 64 },
+    ];
+    const groups = [{ number: GROUP, addresses: this.addresses, networks, drain }];
+    this.plan = { groups, window_ms: WINDOW_MS, keep_ms, uid: process.geteuid?.() ?? 0 };
     this.fence = this.#open();
     this.#frames = this.namespace.inside(() => new FrameSender(native));
   }
@@ -91,14 +102,14 @@ export class Room {
   readonly client6: IpAddress;
   readonly clientMac: Mac;
 
-  constructor(net: number, options: { readonly drain: boolean }) {
+  constructor(net: number, options: RoomOptions) {
     this.lan = new Lan(net);
     [this.v4, this.v6] = fencedAddresses(net);
     this.client4 = address(`10.${net}.0.9`);
     this.client6 = address(`fd${net}::9`);
     this.clientMac = this.lan.attach(this.client, DEVICE, 9);
-    this.a = new RoomNode(this.lan, net, 1, "A", options.drain);
-    this.b = new RoomNode(this.lan, net, 2, "B", options.drain);
+    this.a = new RoomNode(this.lan, net, 1, "A", options);
+    this.b = new RoomNode(this.lan, net, 2, "B", options);
   }
 
   close(): void {

@@ -428,7 +428,7 @@ function hostile(world: VirtualCluster): void {
   world.faults.duplicate = 0.1;
   world.faults.slow = [0, 0.02, 0.1, 0.3][Math.floor(world.random() * 4)] ?? 0;
   world.faults.slow_ms = 900;
-  world.freeze = { probability: [0, 0.0005, 0.002][Math.floor(world.random() * 3)] ?? 0, longest_ms: 900 };
+  world.freeze = { probability: [0, 0.0005, 0.002][Math.floor(world.random() * 3)] ?? 0, longest_ms: 900, crash: 0 };
   const names = [...world.nodes.keys()];
   for (let i = 0; i < 150; i++) {
     world.run(world.random() * 400);

@@ -1,7 +1,7 @@
 /** What one node does, in which order: failures are known before what hangs on them is sent; who is believed; what is left behind. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hostileCluster, SETTINGS } from "./hostile-world.ts";
+import { clusterOf, DEFAULT_TIMES } from "./scenarios/clusters.ts";
 import { newNode, nextDeadline, type NodeState, step, viewOf } from "@holdfast/core/node.ts";
 import type { Effect, Input, VoterRecord } from "@holdfast/core/effects.ts";
 import type { Heartbeat, LeaseEntry } from "@holdfast/core/wire/messages.ts";
@@ -12,7 +12,7 @@ const web = "web" as GroupName;
 const db = "db" as GroupName;
 const lan = "lan" as LinkName;
 const priv = "priv" as LinkName;
-const cluster = hostileCluster(3, ["web", "db"], SETTINGS[0] ?? [100, 300, 48, 236]);
+const cluster = clusterOf(3, ["web", "db"], DEFAULT_TIMES);
 
 /** n1, driven by hand: its effects are only looked at. */
 class OneNode {

@@ -174,8 +174,8 @@ export class Daemon {
       uid: process.geteuid?.() ?? 0,
     });
     if (!opened.ok) throw new Error(opened.error);
-    for (const { index, name } of adapters.all()) {
-      const covered = opened.value.coverInterface(index, name);
+    for (const { index, name, port } of adapters.all()) {
+      const covered = opened.value.coverInterface(index, name, port);
       if (!covered.ok) throw new Error(covered.error);
     }
     return opened.value;
@@ -218,7 +218,7 @@ export class Daemon {
   #watchAdapters(): void {
     const events = this.#options.adapterEvents;
     events.changed = (adapter, before) => {
-      const covered = this.#fence.coverInterface(adapter.index, adapter.name);
+      const covered = this.#fence.coverInterface(adapter.index, adapter.name, adapter.port);
       if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
       if (before?.up !== adapter.up) this.#carrier(adapter.name as InterfaceName, adapter.up);
       this.#links.open();
