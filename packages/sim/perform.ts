@@ -164,6 +164,7 @@ function placeAddresses(
   }
   if (fate !== "nothing") node.addresses.add(group);
   if (fate !== "works") return { kind: "addressesFailed", group, detail: BECAUSE };
+  if (node.stationless) return { kind: "addressesPlaced", group, macs: [] };
   const config = world.cluster.groups.find((each) => each.name === group);
   const segments = config === undefined ? [] : segmentsOf(config);
   const macs = segments.map((segment) => node.kernel.macs.get(segment));

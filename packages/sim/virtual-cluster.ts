@@ -104,6 +104,7 @@ export class VirtualCluster extends VirtualTime {
       drained: undefined,
       crashes: [],
       interfacesDown: new Set(),
+      stationless: false,
       daemon: undefined,
       frozen: false,
       addresses: new Set(),

@@ -46,6 +46,8 @@ export interface VirtualNode {
   /** Starts after a daemon that ended without a word, on the kernel's clock. */
   crashes: Instant[];
   readonly interfacesDown: Set<InterfaceName>;
+  /** Its interfaces have no MAC address: it can neither forward nor relay. */
+  stationless: boolean;
   daemon: Daemon | undefined;
   /** SIGSTOP. */
   frozen: boolean;
