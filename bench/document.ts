@@ -77,7 +77,7 @@ namespaces of its own and ends with them, also on Ctrl-C.
 - **Lost**: requests without an answer in the whole round, of 1000 a second; the worse of IPv4 and IPv6.
 - **Two nodes**: milliseconds in which two nodes answered. A watcher asks every node at its own MAC address every millisecond
   (UDP over IPv4 and IPv6, ARP, neighbour solicitation); the answers are captured at the switch's ports with the kernel's
-  time stamps. "1500" and more means: until it was healed.
+  time stamps. A successor that begins less than a millisecond before the old owner's last answer arrives is no overlap. "1500" and more means: until it was healed.
 - **Changes**: how often another node than the one before answered the client.
 - **Lost or two nodes while healing**: the same figures from the moment of healing.
 - **move**: \`holdfast move\`; for keepalived the owner's priority is lowered and its configuration reloaded. Healing is the
