@@ -31,6 +31,8 @@ interface StoredRecord {
 export interface LoadedVotes {
   /** Undefined: nothing valid of this kernel, so the voter has to abstain. */
   readonly records: ReadonlyMap<GroupName, VoterRecord> | undefined;
+  /** Each group's number so far, those of groups that were removed included; empty with a new file. */
+  readonly numbers: ReadonlyMap<GroupName, number>;
 }
 
 export class VoteStore {
@@ -55,22 +57,29 @@ export class VoteStore {
    */
   load(now: number, abstainUntil: number): LoadedVotes {
     const header = this.#readLatest(0) as FileHeader | undefined;
-    if (header === undefined || header.kernel !== this.#kernel || header.abstain_until > now) {
-      ftruncateSync(this.#descriptor, 0);
-      this.#sequences.clear();
-      this.#write(0, { kernel: this.#kernel, abstain_until: abstainUntil } satisfies FileHeader);
-      return { records: undefined };
-    }
+    const known = header?.kernel === this.#kernel;
+    const { records, numbers } = known ? this.#readGroups() : { records: undefined, numbers: new Map() };
+    if (known && header.abstain_until <= now) return { records, numbers };
+    ftruncateSync(this.#descriptor, 0);
+    this.#sequences.clear();
+    this.#write(0, { kernel: this.#kernel, abstain_until: abstainUntil } satisfies FileHeader);
+    return { records: undefined, numbers };
+  }
+
+  #readGroups(): { records: Map<GroupName, VoterRecord>; numbers: Map<GroupName, number> } {
     const records = new Map<GroupName, VoterRecord>();
+    const numbers = new Map<GroupName, number>();
     const slots = Math.floor(fstatSync(this.#descriptor).size / SLOT_BYTES) + 1;
     for (let number = 1; number < Math.min(slots / 2, GROUPS_MAX + 1); number++) {
       const stored = this.#readLatest(number) as StoredRecord | undefined;
-      if (stored?.kernel === this.#kernel) records.set(stored.group, stored.record);
+      if (stored?.kernel !== this.#kernel) continue;
+      records.set(stored.group, stored.record);
+      numbers.set(stored.group, number);
     }
-    return { records };
+    return { records, numbers };
   }
 
-  /** Keep a group's record; `number` is the group's in the configuration. Throws the system's error. */
+  /** Keep a group's record; `number` is the group's (group-numbers.ts), and its slot. Throws the system's error. */
   save(number: number, group: GroupName, record: VoterRecord): void {
     this.#write(number, { kernel: this.#kernel, group, record } satisfies StoredRecord);
   }
