@@ -179,7 +179,7 @@ function fenceOf(state: NodeState, group: Group, node: NodeName): FenceState | u
 }
 
 /** Nothing is forwarded or served here any more. The lease is idle or prepared then: no other close is on its way. */
-function endFarewell(state: NodeState, group: Group): void {
+export function endFarewell(state: NodeState, group: Group): void {
   if (group.farewell === undefined) return;
   group.farewell.stage = "closing";
   group.farewell.withdrawAt = NEVER;

@@ -103,7 +103,8 @@ function compareConfiguration(state: NodeState, peer: Peer, heartbeat: Heartbeat
  * nor stands until that is over. One that runs already goes on: the newcomer is the one that is wrong.
  */
 function judgeConfiguration(state: NodeState, now: Instant): void {
-  const justStarted = between(state.startedAt, now) < 10 * state.cluster.timing.dead;
+  // What a running daemon was told to do counts as running, however young it is.
+  const justStarted = !state.reloaded && between(state.startedAt, now) < 10 * state.cluster.timing.dead;
   if (!state.misconfigured && (!justStarted || ownsAnything(state))) return;
   const { generation, digest } = state.cluster;
   let agreeing = 1;
@@ -159,6 +160,8 @@ function becomeAlive(state: NodeState, peer: Peer, now: Instant): void {
 function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
   peer.last = heartbeat;
   peer.lastAt = now;
+  if (heartbeat.generation < state.cluster.generation) peer.generationSince = undefined;
+  else peer.generationSince ??= now;
   // A heartbeat too large for one datagram comes in parts; the first has what is heard.
   const firstPart = heartbeat.heard.length > 0;
   if (firstPart) peer.heard = heartbeat.heard;
