@@ -3,10 +3,12 @@
  * are removed. They carry a lifetime, so that those of a dead daemon vanish by themselves.
  */
 import { constants } from "node:os";
+import { isIpv4 } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { changeAddresses, listAddresses } from "./netlink/addresses.ts";
 import type { AddressChange, FoundAddress } from "./netlink/addresses.ts";
 import { NETLINK_ROUTE } from "./netlink/links.ts";
+import { isLocal } from "./netlink/routes.ts";
 import { MessageWriter } from "./netlink/message.ts";
 import { describe, RequestSocket } from "./netlink/socket.ts";
 import type { Adapters } from "./adapters.ts";
@@ -89,6 +91,14 @@ export class Addresses {
     return [...failures, ...this.#perform(changes, now)];
   }
 
+  /**
+   * Whether packets to the addresses are taken in yet: the kernel adds the route of an IPv6 address a little later, from a
+   * work queue, even without duplicate address detection.
+   */
+  areUsable(addresses: readonly IpAddress[]): boolean {
+    return addresses.every((address) => isIpv4(address) || isLocal(this.#socket, this.#writer, address));
+  }
+
   /** Renews the lifetimes that are due, a few per call. */
   refresh(now: number): void {
     const changes: [AddressChange, VirtualAddress][] = [];
@@ -141,6 +151,14 @@ export class Addresses {
         changes.push([change, each]);
     }
     return this.#perform(changes, now);
+  }
+
+  /** Whether any of these is on an interface, whoever put it there; true when that cannot be told. */
+  isPresent(addresses: readonly IpAddress[]): boolean {
+    const listed = listAddresses(this.#socket, this.#writer);
+    if (!listed.ok) return true;
+    const looked = new Set(addresses);
+    return listed.value.some(({ address }) => looked.has(address));
   }
 
   close(): void {

@@ -1,9 +1,13 @@
 /** For kernel tests: network namespaces of their own, joined by veth pairs, and probes that ask for an address. */
 import { execFileSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { ipBytes, isIpv4 } from "@holdfast/core/units/ip.ts";
+import { ipBytes } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import { macFromBytes } from "@holdfast/core/units/mac.ts";
+import type { Mac } from "@holdfast/core/units/mac.ts";
 import { check, native } from "./load.ts";
+import type { Native } from "./native.ts";
+import { neighbourQuestion } from "./kernel-frames.ts";
 import { FrameListener, FrameSender } from "./packet/frames.ts";
 import { openUdp } from "./packet/udp.ts";
 import type { UdpSocket } from "./packet/udp.ts";
@@ -84,6 +88,35 @@ export function join(a: Namespace, b: Namespace, device: string, net: number): v
   }
 }
 
+/** A switch in a namespace of its own; stations get `device` with 10.NET.0.HOST/24, fdNET::HOST/64 and 02:00:00:00:NET:HOST. */
+export class Lan {
+  readonly #switch = new Namespace();
+  readonly #net: number;
+  #ports = 0;
+
+  constructor(net: number) {
+    this.#net = net;
+    this.#switch.run("ip", "link", "add", "switch", "type", "bridge", "stp_state", "0", "mcast_snooping", "0");
+    this.#switch.run("ip", "link", "set", "switch", "up");
+  }
+
+  attach(station: Namespace, device: string, host: number): Mac {
+    const port = `port${++this.#ports}`;
+    const mac = `02:00:00:00:${this.#net}:${String(host).padStart(2, "0")}` as Mac;
+    const [inside, outside] = [station.name, this.#switch.name];
+    sh("ip", "link", "add", device, "netns", inside, "address", mac, "type", "veth", "peer", port, "netns", outside);
+    this.#switch.run("ip", "link", "set", port, "master", "switch", "up");
+    station.run("ip", "address", "add", `10.${this.#net}.0.${host}/24`, "dev", device);
+    station.run("ip", "address", "add", `fd${this.#net}::${host}/64`, "dev", device, "nodad");
+    station.run("ip", "link", "set", device, "up");
+    return mac;
+  }
+
+  remove(): void {
+    this.#switch.remove();
+  }
+}
+
 /** Waits until `condition` holds; throws with `what` after `limit_ms`. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>, limit_ms = 5000): Promise<void> {
   const end = native.monotonic() + limit_ms * 1e6;
@@ -97,10 +130,27 @@ export function pause(duration_ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, duration_ms));
 }
 
-/** Answers datagrams to `address` in the namespace. */
-export function answerer(namespace: Namespace, address: IpAddress, port: number): UdpSocket {
+const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
+
+/** A busy machine must not lose what a test counts: receive buffers of 16 MiB, whatever the system allows. */
+export const largeBuffers: Native = {
+  ...native,
+  setsockopt: (fd, level, name, value) =>
+    name === SO_RCVBUF && level === 1
+      ? native.setsockopt(fd, level, SO_RCVBUFFORCE, Uint8Array.of(0, 0, 0, 1))
+      : native.setsockopt(fd, level, name, value),
+};
+
+/** Answers datagrams to `address` in the namespace with themselves and the letter of `who`. */
+export function answerer(namespace: Namespace, address: IpAddress, port: number, who = ""): UdpSocket {
+  const letter = Buffer.from(who);
   const opened = namespace.inside(() =>
-    openUdp(native, { address, port }, { datagram: (data, from) => void socket().send(from.address, from.port, data) }),
+    openUdp(
+      largeBuffers,
+      { address, port },
+      { datagram: (data, from) => void socket().send(from.address, from.port, Buffer.concat([data, letter])) },
+    ),
   );
   const socket = (): UdpSocket => {
     if (!opened.ok) throw new Error(opened.error);
@@ -125,9 +175,7 @@ export class Prober {
     this.#port = port;
     const address = JSON.parse(namespace.run("ip", "-json", "link", "show", device)) as { address: string }[];
     const mac = Uint8Array.from((address[0]?.address ?? "").split(":"), (pair) => Number.parseInt(pair, 16));
-    this.#question = isIpv4(target)
-      ? arpRequest(mac, ipBytes(source), ipBytes(target))
-      : solicitation(mac, ipBytes(source), ipBytes(target));
+    this.#question = neighbourQuestion(macFromBytes(mac), source, target);
     const opened = namespace.inside(() =>
       openUdp(native, { address: source, port: 0 }, { datagram: () => void this.answers.udp++ }),
     );
@@ -169,73 +217,4 @@ export class Prober {
     if (target.length === 4 && frame[21] !== 2) return;
     if (Buffer.compare(frame.subarray(at, at + target.length), target) === 0) this.answers.neighbour++;
   }
-}
-
-function arpRequest(mac: Uint8Array, source: Uint8Array, target: Uint8Array): Uint8Array {
-  return Uint8Array.of(
-    255,
-    255,
-    255,
-    255,
-    255,
-    255,
-    ...mac,
-    8,
-    6,
-    0,
-    1,
-    8,
-    0,
-    6,
-    4,
-    0,
-    1,
-    ...mac,
-    ...source,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    ...target,
-  );
-}
-
-/** RFC 4861 section 4.3, to the solicited-node multicast address. */
-function solicitation(mac: Uint8Array, source: Uint8Array, target: Uint8Array): Uint8Array {
-  const last = target.subarray(13);
-  const destination = Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, ...last);
-  const message = Uint8Array.of(135, 0, 0, 0, 0, 0, 0, 0, ...target, 1, 1, ...mac);
-  const sum = checksum(Uint8Array.of(...source, ...destination, 0, 0, 0, message.length, 0, 0, 0, 58, ...message));
-  message[2] = sum >> 8;
-  message[3] = sum & 0xff;
-  return Uint8Array.of(
-    0x33,
-    0x33,
-    0xff,
-    ...last,
-    ...mac,
-    0x86,
-    0xdd,
-    0x60,
-    0,
-    0,
-    0,
-    0,
-    message.length,
-    58,
-    255,
-    ...source,
-    ...destination,
-    ...message,
-  );
-}
-
-/** RFC 1071. */
-function checksum(bytes: Uint8Array): number {
-  let sum = 0;
-  for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }

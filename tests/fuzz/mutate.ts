@@ -5,7 +5,7 @@ const EXTREMES = [0, 1, 2, 3, 4, 0x7f, 0x80, 0xfe, 0xff] as const;
 
 /** A damaged copy of `bytes`; `other` is what splices take their second half from. Never longer than `longest`. */
 export function mutate(chance: Chance, bytes: Uint8Array, other: Uint8Array, longest: number): Uint8Array {
-  let damaged: Uint8Array = bytes.slice();
+  let damaged: Uint8Array = Uint8Array.from(bytes);
   for (let changes = chance.once(2) ? 1 : 1 + chance.below(4); changes > 0; changes--)
     damaged = damageOnce(chance, damaged, other);
   return damaged.length > longest ? damaged.slice(0, longest) : damaged;

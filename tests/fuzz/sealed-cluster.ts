@@ -55,7 +55,7 @@ export const CLUSTER: Cluster = {
 };
 
 const SECRET = { name: "2026-11", secret: Uint8Array.from({ length: 32 }, (_, i) => i) };
-const KEYS = { active: SECRET, accepted: [SECRET] };
+export const SECRET_KEYS = { active: SECRET, accepted: [SECRET] };
 /** Plaintexts kept of each node, to damage and splice. */
 const KEPT = 32;
 
@@ -84,6 +84,8 @@ export class SealedCluster extends VirtualTime {
   twoOpen = 0;
   /** Around each input of a node: for checks before and after. */
   around: (node: SealedNode, input: Input, take: () => void) => void = (_node, _input, take) => take();
+  /** A voter's record is to be kept: for checks of its way from one to the next. */
+  saved: (node: SealedNode, group: GroupName, record: VoterRecord) => void = () => {};
   readonly #source = new DatagramSource();
 
   constructor(seed: number) {
@@ -153,7 +155,7 @@ export class SealedCluster extends VirtualTime {
       },
       instant(this.now),
     );
-    const sealer = createSealer({ cluster: CLUSTER.name, keys: KEYS, boot, suite: "encrypt" });
+    const sealer = createSealer({ cluster: CLUSTER.name, keys: SECRET_KEYS, boot, suite: "encrypt" });
     const node: SealedNode = {
       name,
       index,
@@ -205,7 +207,10 @@ export class SealedCluster extends VirtualTime {
       relay: () => success(undefined),
       passConnections: nothing,
       resetConnections: nothing,
-      saveVotes: () => success(undefined),
+      saveVotes: ({ group, record }) => {
+        this.saved(self(), group, record);
+        return success(undefined);
+      },
       placeAddresses: () => success([`02:00:00:00:00:0${self().index}` as Mac]),
       announce: nothing,
       stopAnnouncing: nothing,

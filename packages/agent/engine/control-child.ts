@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import type { ToControl, ToEngine } from "../channel.ts";
+import { parseControlLine } from "./control-message.ts";
 import { CONTROL_ENTRY, CONTROL_FLAGS } from "../processes.ts";
 
 /** Lines to control that may wait in memory; a control that does not read loses the rest. */
@@ -108,19 +109,10 @@ export class ControlChild {
     for (let end = this.#partial.indexOf("\n"); end >= 0; end = this.#partial.indexOf("\n")) {
       const line = this.#partial.slice(0, end);
       this.#partial = this.#partial.slice(end + 1);
-      const message = parseLine(line);
+      const message = parseControlLine(line);
       if (message !== undefined) this.#events.message(message);
     }
     // Control is not trusted: what never ends a line is dropped.
     if (this.#partial.length > LINE_BYTES_MAX) this.#partial = "";
-  }
-}
-
-function parseLine(line: string): ToEngine | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === "object" && value !== null && "kind" in value ? (value as ToEngine) : undefined;
-  } catch {
-    return undefined;
   }
 }

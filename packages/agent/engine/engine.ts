@@ -24,8 +24,11 @@ export interface Adapters {
   readonly passConnections: (group: GroupName, macs: readonly Mac[], for_ms: number) => void;
   readonly resetConnections: (group: GroupName) => void;
   readonly saveVotes: (effect: Extract<Effect, { kind: "saveVotes" }>) => Result<void, string>;
-  /** Brings this node's MAC address in each of the group's segments; none when one of them has none. */
-  readonly placeAddresses: (group: GroupName, wanted: boolean) => Result<readonly Mac[], string>;
+  /**
+   * Brings this node's MAC address in each of the group's segments; none when one of them has none. Undefined: they are not
+   * usable yet, and `addressesPlaced` comes by itself.
+   */
+  readonly placeAddresses: (group: GroupName, wanted: boolean) => Result<readonly Mac[] | undefined, string>;
   readonly announce: (group: GroupName, term: number) => void;
   readonly stopAnnouncing: (group: GroupName) => void;
   readonly record: (effect: Extract<Effect, { kind: "record" }>) => void;
@@ -84,7 +87,8 @@ export class Engine {
         const { group } = effect;
         const placed = adapters.placeAddresses(group, effect.wanted);
         if (!placed.ok) this.#results.push({ kind: "addressesFailed", group, detail: placed.error });
-        else if (effect.wanted) this.#results.push({ kind: "addressesPlaced", group, macs: placed.value });
+        else if (effect.wanted && placed.value !== undefined)
+          this.#results.push({ kind: "addressesPlaced", group, macs: placed.value });
         return;
       }
       case "flush":

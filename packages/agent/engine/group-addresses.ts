@@ -10,24 +10,31 @@ import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { GroupName, InterfaceName } from "@holdfast/core/units/names.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
-import { earliest, instant, type Instant } from "@holdfast/core/units/time.ts";
+import { after, between, earliest, instant, type Instant } from "@holdfast/core/units/time.ts";
 import { type Adapters } from "@holdfast/linux/adapters.ts";
 import { type AddressFailure, Addresses, type VirtualAddress } from "@holdfast/linux/addresses.ts";
 import type { Station } from "@holdfast/linux/fence.ts";
 import { errnoName, native } from "@holdfast/linux/load.ts";
 import type { FoundAddress } from "@holdfast/linux/netlink/addresses.ts";
 import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
+import { resetConnections } from "@holdfast/linux/sock-diag.ts";
 import { setSysctl } from "@holdfast/linux/sysctl.ts";
 import { type Announcement, createNeighbours, type Neighbours } from "@holdfast/steering/neighbours/neighbours.ts";
+
+/** How soon, and how long at most, to look whether placed addresses are usable, in milliseconds. */
+const FIRST_LOOK_MS = 0.1;
+const LAST_LOOK_MS = 1000;
 
 export class GroupAddresses {
   readonly #adapters: Adapters;
   readonly #input: (input: Input) => void;
-  readonly #places: ReadonlyMap<GroupName, readonly Place[]>;
+  #places: ReadonlyMap<GroupName, readonly Place[]> = new Map();
   /** The kernel's names of each group's segments here, in the order of `segmentsOf`. */
-  readonly #segmentNames: ReadonlyMap<GroupName, readonly string[]>;
-  readonly #groupOf = new Map<IpAddress, GroupName>();
+  #segmentNames: ReadonlyMap<GroupName, readonly string[]> = new Map();
+  #groupOf: ReadonlyMap<IpAddress, GroupName> = new Map();
   readonly #wanted = new Set<GroupName>();
+  /** Placed, but not usable yet: since when, and when to look again. */
+  readonly #unusable = new Map<GroupName, { readonly since: Instant; lookAt: Instant }>();
   readonly #addresses: Addresses;
   readonly #neighbours: Neighbours;
   readonly #announced = new Map<GroupName, Announcement>();
@@ -36,13 +43,7 @@ export class GroupAddresses {
   constructor(cluster: Cluster, self: NodeConfig, adapters: Adapters, input: (input: Input) => void) {
     this.#adapters = adapters;
     this.#input = input;
-    const owned = cluster.groups.filter((group) => self.role === "member" && group.prefer.includes(self.name));
-    this.#places = new Map(owned.map((group) => [group.name, placesOf(group, self)]));
-    this.#segmentNames = new Map(
-      owned.map((group) => [group.name, segmentsOf(group).map((name) => self.interfaces[name] ?? name)]),
-    );
-    for (const [group, places] of this.#places) for (const { address } of places) this.#groupOf.set(address, group);
-    setSysctls([...this.#places.values()].flat());
+    this.#configure(cluster, self);
     this.#addresses = new Addresses(native, adapters, {
       restored: (place) => this.#tell(place, (group) => ({ ...restored(place), group })),
       failed: ({ address, detail }) => this.#tell(address, (group) => ({ kind: "addressesFailed", group, detail })),
@@ -58,6 +59,44 @@ export class GroupAddresses {
     });
   }
 
+  /**
+   * Another configuration. The addresses of a group that this node may not own any more stay until the core withdraws
+   * them; those of the others follow with the core's next wish.
+   */
+  change(cluster: Cluster, self: NodeConfig): void {
+    this.#configure(cluster, self);
+    for (const { listener } of this.#listening.values()) listener.close();
+    const names = [...this.#listening.keys()];
+    this.#listening.clear();
+    for (const name of names) this.#listen(name);
+  }
+
+  /** Whether any of these is on an interface of this machine, whoever put it there; true when that cannot be told. */
+  isPresent(addresses: readonly IpAddress[]): boolean {
+    return this.#addresses.isPresent(addresses);
+  }
+
+  #configure(cluster: Cluster, self: NodeConfig): void {
+    const owned = cluster.groups.filter((group) => self.role === "member" && group.prefer.includes(self.name));
+    const places = new Map<GroupName, readonly Place[]>();
+    const segments = new Map<GroupName, readonly string[]>();
+    for (const group of this.#wanted) {
+      places.set(group, this.#places.get(group) ?? []);
+      segments.set(group, this.#segmentNames.get(group) ?? []);
+    }
+    for (const group of owned) {
+      places.set(group.name, placesOf(group, self));
+      segments.set(
+        group.name,
+        segmentsOf(group).map((name) => self.interfaces[name] ?? name),
+      );
+    }
+    this.#places = places;
+    this.#segmentNames = segments;
+    this.#groupOf = new Map([...places].flatMap(([group, at]) => at.map(({ address }) => [address, group] as const)));
+    setSysctls([...places.values()].flat());
+  }
+
   /** What an earlier daemon left on the interfaces and nobody holds now. */
   removeLeftovers(open: ReadonlySet<GroupName>, now: Instant): void {
     // C10: what is open is ours until the voters say otherwise.
@@ -66,14 +105,41 @@ export class GroupAddresses {
     this.#addresses.removeLeftovers([...this.#places.values()].flat(), now);
   }
 
-  place(group: GroupName, wanted: boolean, now: Instant): Result<readonly Mac[], string> {
+  /** As `placeAddresses` of the engine's adapters. */
+  place(group: GroupName, wanted: boolean, now: Instant): Result<readonly Mac[] | undefined, string> {
     if (wanted) this.#wanted.add(group);
     else this.#wanted.delete(group);
+    this.#unusable.delete(group);
     const failures = this.#apply(now).filter(({ address }) => this.#groupOf.get(address.address) === group);
     const [first] = failures;
     if (wanted && first !== undefined) return failure(first.detail);
+    if (!wanted || this.#areUsable(group)) return success(this.#macs(group));
+    this.#unusable.set(group, { since: now, lookAt: after(now, FIRST_LOOK_MS) });
+    return success(undefined);
+  }
+
+  #areUsable(group: GroupName): boolean {
+    return this.#addresses.areUsable((this.#places.get(group) ?? []).map((place) => place.address));
+  }
+
+  /** This node's own, one for each segment; none when one of them has none. */
+  #macs(group: GroupName): readonly Mac[] {
     const macs = this.#segments(group).map((name) => this.#adapters.byName(name)?.mac);
-    return success(macs.every((mac) => mac !== undefined) ? macs : []);
+    return macs.every((mac) => mac !== undefined) ? macs : [];
+  }
+
+  /** Addresses that the kernel had not taken in when they were placed; at last they are told of in any case. */
+  #look(now: Instant): void {
+    for (const [group, pending] of this.#unusable) {
+      if (now < pending.lookAt) continue;
+      const waited = between(pending.since, now);
+      if (waited < LAST_LOOK_MS && !this.#areUsable(group)) {
+        pending.lookAt = after(now, Math.max(FIRST_LOOK_MS, waited / 2));
+        continue;
+      }
+      this.#unusable.delete(group);
+      this.#input({ kind: "addressesPlaced", group, macs: this.#macs(group) });
+    }
   }
 
   /** The other node's stations on our interfaces; none unless there is one for each segment. */
@@ -91,7 +157,19 @@ export class GroupAddresses {
     return this.#segmentNames.get(group) ?? [];
   }
 
-  resetConnections(_group: GroupName): void {}
+  /** Clients of the group's connections on this node learn at once that they are over; goes on in the turns that follow. */
+  resetConnections(group: GroupName): void {
+    void this.#resetConnections(group);
+  }
+
+  async #resetConnections(group: GroupName): Promise<void> {
+    const addresses = (this.#places.get(group) ?? []).map((place) => place.address);
+    const { reset, trouble } = await resetConnections(native, addresses);
+    if (reset > 0) logLine("info", `${group}: ${reset} connections reset`);
+    if (trouble === "") return;
+    const text = `connections to ${group} are not reset, their clients wait for their own timeout: ${trouble}`;
+    this.#input({ kind: "trouble", code: "connections-kept", text, level: "warning" });
+  }
 
   #apply(now: Instant): AddressFailure[] {
     return this.#addresses.apply(
@@ -126,13 +204,15 @@ export class GroupAddresses {
   }
 
   nextDeadline(): Instant {
-    return earliest(this.#neighbours.nextDeadline(), instant(this.#addresses.nextDeadline()));
+    const looks = [...this.#unusable.values()].map(({ lookAt }) => lookAt);
+    return earliest(this.#neighbours.nextDeadline(), instant(this.#addresses.nextDeadline()), ...looks);
   }
 
   run(now: Instant): void {
     // A failed announcement is repeated by its schedule; an interface without carrier is reported as such.
     this.#neighbours.run(now);
     this.#addresses.refresh(now);
+    this.#look(now);
   }
 
   /** Hear others who announce an address of ours. */

@@ -7,6 +7,7 @@
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
+import { asFileHeader, asStoredRecord, type FileHeader, type StoredRecord } from "./stored-votes.ts";
 import type { VoterRecord } from "@holdfast/core/effects.ts";
 import type { GroupName, KernelId } from "@holdfast/core/units/names.ts";
 
@@ -16,17 +17,6 @@ const HEADER_BYTES = 16;
 /** The kernel's name and until when this voter abstains, before the groups' slots. */
 const FILE_HEADER_SLOTS = 2;
 const GROUPS_MAX = 65_535;
-
-interface FileHeader {
-  readonly kernel: KernelId;
-  readonly abstain_until: number;
-}
-
-interface StoredRecord {
-  readonly kernel: KernelId;
-  readonly group: GroupName;
-  readonly record: VoterRecord;
-}
 
 export interface LoadedVotes {
   /** Undefined: nothing valid of this kernel, so the voter has to abstain. */
@@ -56,27 +46,31 @@ export class VoteStore {
    * in milliseconds) is kept with it: a daemon that restarts before then must abstain too.
    */
   load(now: number, abstainUntil: number): LoadedVotes {
-    const header = this.#readLatest(0) as FileHeader | undefined;
-    const known = header?.kernel === this.#kernel;
-    const { records, numbers } = known ? this.#readGroups() : { records: undefined, numbers: new Map() };
-    if (known && header.abstain_until <= now) return { records, numbers };
+    const header = asFileHeader(this.#readLatest(0));
+    if (header?.kernel !== this.#kernel) return this.#beginAnew(abstainUntil, new Map());
+    const records = new Map<GroupName, VoterRecord>();
+    const numbers = new Map<GroupName, number>();
+    let valid = header.abstain_until <= now;
+    const slots = Math.floor(fstatSync(this.#descriptor).size / SLOT_BYTES) + 1;
+    for (let number = 1; number < Math.min(slots / 2, GROUPS_MAX + 1); number++) {
+      const found = this.#readLatest(number);
+      if (found === undefined) continue;
+      const stored = asStoredRecord(found, now);
+      if (stored?.kernel === this.#kernel) {
+        records.set(stored.group, stored.record);
+        numbers.set(stored.group, number);
+      }
+      // What this voter gave is not known: it has to abstain, for all groups alike.
+      valid &&= stored !== undefined;
+    }
+    return valid ? { records, numbers } : this.#beginAnew(abstainUntil, numbers);
+  }
+
+  #beginAnew(abstainUntil: number, numbers: LoadedVotes["numbers"]): LoadedVotes {
     ftruncateSync(this.#descriptor, 0);
     this.#sequences.clear();
     this.#write(0, { kernel: this.#kernel, abstain_until: abstainUntil } satisfies FileHeader);
     return { records: undefined, numbers };
-  }
-
-  #readGroups(): { records: Map<GroupName, VoterRecord>; numbers: Map<GroupName, number> } {
-    const records = new Map<GroupName, VoterRecord>();
-    const numbers = new Map<GroupName, number>();
-    const slots = Math.floor(fstatSync(this.#descriptor).size / SLOT_BYTES) + 1;
-    for (let number = 1; number < Math.min(slots / 2, GROUPS_MAX + 1); number++) {
-      const stored = this.#readLatest(number) as StoredRecord | undefined;
-      if (stored?.kernel !== this.#kernel) continue;
-      records.set(stored.group, stored.record);
-      numbers.set(stored.group, number);
-    }
-    return { records, numbers };
   }
 
   /** Keep a group's record; `number` is the group's (group-numbers.ts), and its slot. Throws the system's error. */

@@ -171,11 +171,11 @@ export function attributes(bytes: Uint8Array, offset: number): Attributes {
   return found;
 }
 
-/** As `attributes`, for lists in which a type occurs many times. */
+/** As `attributes`, for lists in which a type occurs many times. Empty for an offset outside the bytes. */
 export function attributeList(bytes: Uint8Array, offset: number): [type: number, value: Uint8Array][] {
   const found: [number, Uint8Array][] = [];
   const view = viewOf(bytes);
-  let at = offset;
+  let at = offset < 0 ? bytes.length : offset;
   while (at + 4 <= bytes.length) {
     const length = view.getUint16(at, LITTLE);
     if (length < 4 || length > bytes.length - at) break;

@@ -67,7 +67,7 @@ test("a table has its family, flags, digest and owner; an element its key and wh
     owner: 0x413b,
   });
   assert.deepEqual(eventTable(table), { family: 5, name: "holdfast" });
-  assert.deepEqual(parseElements(only(ELEMENTS)), [{ key: bytes("0007"), expires_ms: 236 }]);
+  assert.deepEqual(parseElements(only(ELEMENTS)), [{ key: bytes("0007"), expires_ms: 236, value: bytes("") }]);
 });
 
 test("messages and attributes with impossible lengths end the list", () => {
@@ -80,6 +80,9 @@ test("messages and attributes with impossible lengths end the list", () => {
     const list = new Uint8Array(8);
     new Uint16Array(list.buffer)[0] = length;
     assert.deepEqual(attributeList(list, 0), [], String(length));
+    // What an error echoes says how far behind it the kernel's words are.
+    for (const offset of [-4, -(2 ** 31), 5, 2 ** 32])
+      assert.deepEqual(attributeList(list, offset), [], String(offset));
   }
 });
 

@@ -62,6 +62,7 @@ export class RequestSocket {
   readonly #native: Native;
   #fd: number;
   readonly #buffer = new Uint8Array(DATAGRAM_BYTES);
+  #interrupted = false;
 
   /** Throws when the socket cannot be had. */
   constructor(native: Native, protocol: number) {
@@ -112,27 +113,44 @@ export class RequestSocket {
 
   /** Sends a request with the DUMP flag and hands each message of the answer to `take`. An interrupted dump is EINTR. */
   dump(bytes: Uint8Array, take: (message: Message) => void): Result<void, NetlinkError> {
-    this.#drain();
-    const sent = this.#native.send(this.#fd, bytes, null);
-    if (sent < 0) return failure({ errno: -sent, sequence: 0, detail: "netlink send" });
-    let interrupted = false;
+    const started = this.startDump(bytes);
+    if (!started.ok) return started;
     for (;;) {
-      const datagram = this.#receive();
-      if (typeof datagram === "number") return failure({ errno: datagram, sequence: 0, detail: "netlink dump" });
-      for (const message of messages(datagram)) {
-        if ((message.flags & FLAG_DUMP_INTERRUPTED) !== 0) interrupted = true;
-        if (message.type === TYPE_ERROR) {
-          const error = readError(message);
-          return error.errno === 0 ? success(undefined) : failure(error);
-        }
-        if (message.type === TYPE_DONE) {
-          return interrupted
-            ? failure({ errno: EINTR, sequence: 0, detail: "changed during the dump" })
-            : success(undefined);
-        }
-        take(message);
-      }
+      const part = this.dumpPart(take);
+      if (!part.ok) return part;
+      if (part.value === "done") return success(undefined);
     }
+  }
+
+  /** For a dump that is read a part at a time: the kernel makes the next one when the one before was read. */
+  startDump(bytes: Uint8Array): Result<void, NetlinkError> {
+    this.#drain();
+    this.#interrupted = false;
+    const sent = this.#native.send(this.#fd, bytes, null);
+    return sent < 0 ? failure({ errno: -sent, sequence: 0, detail: "netlink send" }) : success(undefined);
+  }
+
+  /** One datagram of the dump that was started, some hundred messages. */
+  dumpPart(take: (message: Message) => void): Result<"more" | "done", NetlinkError> {
+    const datagram = this.#receive();
+    if (typeof datagram === "number") return failure({ errno: datagram, sequence: 0, detail: "netlink dump" });
+    for (const message of messages(datagram)) {
+      if ((message.flags & FLAG_DUMP_INTERRUPTED) !== 0) this.#interrupted = true;
+      if (message.type === TYPE_ERROR) {
+        const error = readError(message);
+        return error.errno === 0 ? success("done") : failure(error);
+      }
+      if (message.type === TYPE_DONE) {
+        // A dump that cannot begin ends at once, and says why in its end.
+        const errno = -(readI32(message.payload) ?? 0);
+        if (errno > 0) return failure({ errno, sequence: message.sequence, detail: "" });
+        return this.#interrupted
+          ? failure({ errno: EINTR, sequence: 0, detail: "changed during the dump" })
+          : success("done");
+      }
+      take(message);
+    }
+    return success("more");
   }
 
   /** Closes the socket; tables it owned are orphaned or deleted by the kernel. */

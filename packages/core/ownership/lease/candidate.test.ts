@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { prepareRefused, preparingDeadline, promised, tickIdle, tickPreparing } from "./candidate.ts";
-import { ballot, holder, node, ScriptedLease } from "./scripted-lease.ts";
+import { ballot, holder, node, ScriptedLease, WEB } from "./scripted-lease.ts";
 import type { Holder } from "./ballot.ts";
 import type { VoterRecord } from "../../effects.ts";
 
@@ -137,4 +137,22 @@ test("C2: no longer eligible: stops standing", () => {
   world.eligible = false;
   tickPreparing(world.lease, world.context);
   assert.equal(world.role, "idle");
+});
+
+test("C2: a voter that says it is not free for a minute is not waited for longer than any lease lasts", () => {
+  const world = preparing();
+  const { ballot: mine } = world.state("preparing");
+  for (const voter of ["n2", "n3"]) {
+    prepareRefused(world.lease, world.context, node(voter), {
+      kind: "refuse",
+      group: WEB,
+      ballot: mine,
+      promised: mine,
+      owner: node("n2"),
+      remaining_ms: 65_535,
+      reason: "held",
+    });
+  }
+  const { notBefore } = world.state("idle");
+  assert.ok(notBefore > world.now + 5000 && notBefore < world.now + 5200, `${notBefore - world.now}`);
 });

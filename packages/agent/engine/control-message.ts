@@ -1,0 +1,82 @@
+/** What control says to the engine, checked field by field: control is not trusted, and the core takes what it gets as it is. */
+import type { ToEngine } from "../channel.ts";
+import type { EventLevel, OperatorAction } from "@holdfast/core/wire/messages.ts";
+import { isName } from "@holdfast/core/units/names.ts";
+import type { GroupName, NodeName } from "@holdfast/core/units/names.ts";
+
+/** Longer texts are cut: what a node says of itself is kept in memory and sent to every other. */
+const TEXT_MAX = 1000;
+const TIMEOUT_MAX_MS = 3_600_000;
+const LEVELS: readonly string[] = ["info", "warning", "alarm"] satisfies EventLevel[];
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Undefined for a line that is no message. Never throws. */
+export function parseControlLine(line: string): ToEngine | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  const message = fields(value);
+  if (message === undefined) return undefined;
+  const { kind } = message;
+  return isText(kind) && Object.hasOwn(PARSERS, kind) ? PARSERS[kind as ToEngine["kind"]](message) : undefined;
+}
+
+/** One for each kind there is. */
+const PARSERS: Readonly<Record<ToEngine["kind"], (message: Fields) => ToEngine | undefined>> = {
+  listening: () => ({ kind: "listening" }),
+  view: ({ id }) => (isId(id) ? { kind: "view", id } : undefined),
+  trouble: parseTrouble,
+  request: parseRequest,
+  restart: ({ id, timeout_ms }) =>
+    isId(id) && isTimeout(timeout_ms) ? { kind: "restart", id, timeout_ms } : undefined,
+};
+
+function parseTrouble({ code, text, level }: Fields): ToEngine | undefined {
+  if (!isText(code) || !isName(code) || !isText(text) || !isLevel(level)) return undefined;
+  return { kind: "trouble", code, text: text.slice(0, TEXT_MAX), level };
+}
+
+function parseRequest({ id, target, action, timeout_ms }: Fields): ToEngine | undefined {
+  const asked = parseAction(fields(action) ?? {});
+  if (asked === undefined || !isId(id) || !isText(target) || !isName(target) || !isTimeout(timeout_ms))
+    return undefined;
+  return { kind: "request", id, target, action: asked, timeout_ms };
+}
+
+function parseAction({ kind, group, target, node, reason }: Fields): OperatorAction | undefined {
+  if (kind === "move") {
+    if (!isText(group) || !isName(group)) return undefined;
+    if (target === undefined || target === null) return { kind, group: group as GroupName, target: undefined };
+    return isText(target) && isName(target)
+      ? { kind, group: group as GroupName, target: target as NodeName }
+      : undefined;
+  }
+  if (!isText(node) || !isName(node)) return undefined;
+  if (kind === "undrain") return { kind, node: node as NodeName };
+  if (kind !== "drain" || !isText(reason)) return undefined;
+  return { kind, node: node as NodeName, reason: reason.slice(0, TEXT_MAX) };
+}
+
+function fields(value: unknown): Fields | undefined {
+  return typeof value === "object" && value !== null ? (value as Fields) : undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isId(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isTimeout(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value <= TIMEOUT_MAX_MS;
+}
+
+function isLevel(value: unknown): value is EventLevel {
+  return isText(value) && LEVELS.includes(value);
+}
