@@ -221,6 +221,7 @@ export class SealedCluster extends VirtualTime {
       },
       reply: nothing,
       saveDrained: nothing,
+      forgetGroup: nothing,
       exit: () => {
         self().running = false;
       },

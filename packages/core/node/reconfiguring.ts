@@ -28,7 +28,7 @@ export function reconfigure(
   const selfBefore = state.self;
   state.cluster = cluster;
   state.self = self;
-  state.reloaded = true;
+  state.established = true;
   state.interfacesDown.clear();
   for (const name of interfacesDown) state.interfacesDown.add(name);
   changePeers(state, cluster);
@@ -93,13 +93,12 @@ function changeGroups(state: NodeState, selfBefore: NodeConfig, now: Instant): v
   for (const group of state.groups.values()) if (!wanted.has(group.config.name)) leave(state, group, now);
   for (const config of groups) {
     const group = state.groups.get(config.name);
-    if (group !== undefined) {
-      changeGroup(state, group, config, selfBefore, now);
-      continue;
-    }
     const origin = { timing, kernel: state.kernel, open: new Set<never>(), record: state.retired.get(config.name) };
     state.retired.delete(config.name);
-    state.groups.set(config.name, newGroup(config, state.self, origin, now));
+    // In the order of the file, as after a restart.
+    state.groups.delete(config.name);
+    state.groups.set(config.name, group ?? newGroup(config, state.self, origin, now));
+    if (group !== undefined) changeGroup(state, group, config, selfBefore, now);
   }
 }
 

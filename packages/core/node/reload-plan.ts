@@ -1,5 +1,4 @@
 /** What a reload would change on this node, in lines for an operator, and what forbids it. Pure; changes nothing. */
-import { restartObstacle } from "./restarting.ts";
 import type { Group, NodeState } from "./state.ts";
 import type { Cluster, Failback, GroupConfig, NodeConfig } from "../cluster.ts";
 import { isAlive } from "../membership/peer.ts";
@@ -180,11 +179,16 @@ function obstacles(state: NodeState, next: Cluster, now: Instant): string[] {
     found.push(`node ${state.self.name}, which runs here, is not in it: stop this daemon instead`);
   found.push(generationObstacle(before, next, knowledge(state, now)));
   if (next.generation !== before.generation) {
-    const busy = restartObstacle(state, now);
-    if (busy?.kind === "busy") found.push(`${busy.text}: try again when that is done`);
+    const moving = [...state.groups.values()].find(isMoving);
+    if (moving !== undefined) found.push(`${moving.config.name} is being moved: try again when that is done`);
   }
   found.push(...strayAddresses(state, next, now));
   return found.filter((text) => text !== undefined);
+}
+
+/** V3 would drop what one of the two nodes still has to say of it. */
+function isMoving({ move, offer, lease }: Group): boolean {
+  return move !== undefined || offer !== undefined || lease.nominated !== undefined || lease.state.role === "closing";
 }
 
 function knowledge(state: NodeState, now: Instant): GenerationKnowledge {

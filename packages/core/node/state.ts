@@ -120,8 +120,8 @@ export interface NodeState {
   /** The generation before this one, when this daemon was in it, and since when it is in this one (G3). */
   formerGeneration: FormerGeneration | undefined;
   generationSince: Instant;
-  /** The configuration was changed while it ran. */
-  reloaded: boolean;
+  /** A majority was heard with this very configuration, or it came by a reload: whoever differs is the one to ask (G4). */
+  established: boolean;
   readonly counters: Counters;
   readonly random: RandomState;
   readonly startedAt: Instant;
@@ -214,7 +214,7 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     retired,
     formerGeneration: undefined,
     generationSince: now,
-    reloaded: false,
+    established: false,
     counters: { round, number: 0 },
     random: seededRandom(beginning.seed),
     startedAt: now,
