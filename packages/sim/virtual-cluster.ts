@@ -334,6 +334,7 @@ export class VirtualCluster extends VirtualTime {
         node.exited = true;
         node.daemon = undefined;
         return;
+      case "forgetGroup":
       case "stopAnnouncing":
       case "saveDrained":
       case "forward":

@@ -79,11 +79,11 @@ export function routes(sources: Sources): Handler {
         streamEvents(response, sources.history, query);
         return "taken";
       }
+      case "/v1/reload":
+        return reload(sources, request.body);
       case "/v1/move":
       case "/v1/drain":
       case "/v1/undrain":
-      case "/v1/reload":
-        return reload(sources, request.body);
       case "/v1/restart":
         return act(sources, route, request.body);
       default:

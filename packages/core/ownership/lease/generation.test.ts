@@ -20,7 +20,7 @@ function cluster(generation: number, nodes: string, dead = 300, heartbeat = 100)
       jiffy: milliseconds(4),
     },
     links: [],
-    nodes: [...nodes].map((name) => ({ name: name as NodeName, role: "member", links: {}, interfaces: {} })),
+    nodes: nodes.split("").map((name) => ({ name: name as NodeName, role: "member", links: {}, interfaces: {} })),
     groups: [],
     keys: "/nowhere",
     seal: "encrypt",
@@ -36,7 +36,7 @@ function obstacle(
 ): string {
   const since = (node: NodeName): Instant | undefined =>
     arrived[node] === undefined ? undefined : instant(10_000 - arrived[node]);
-  const known = former === undefined ? undefined : { voters: [...former.voters] as NodeName[], dead: former.dead };
+  const known = former === undefined ? undefined : { voters: former.voters.split("") as NodeName[], dead: former.dead };
   return generationObstacle(before, next, { now: instant(10_000), former: known, since }) ?? "";
 }
 
@@ -124,14 +124,14 @@ test("G1, exhaustively to 7 nodes: majorities of sets that differ by one voter m
 test("G3, exhaustively to 7 nodes: whatever the generation before had, its majority is among those who must have come", () => {
   for (let n = 2; n <= 6; n++) {
     const here = "abcdef".slice(0, n);
-    const formers = [here, `${here}x`, ...[...here].map((gone) => here.replace(gone, ""))];
+    const formers = [here, `${here}x`, ...here.split("").map((gone) => here.replace(gone, ""))];
     for (let set = 0; set < 2 ** n; set++) {
       const arrived = Object.fromEntries(
-        [...here].filter((_, i) => (set & (1 << i)) !== 0).map((name) => [name, 9000]),
+        here.split("").filter((_, i) => (set & (1 << i)) !== 0).map((name) => [name, 9000]),
       );
       if (obstacle(cluster(2, here), cluster(3, here, 400), arrived) !== "") continue;
       for (const former of formers) {
-        const there = [...former].filter((name) => arrived[name] !== undefined).length;
+        const there = former.split("").filter((name) => arrived[name] !== undefined).length;
         assert.ok(there >= majorityOf(former.length), `${here}, before ${former}: ${Object.keys(arrived).join("")}`);
       }
     }
