@@ -94,6 +94,11 @@ export const RULES: readonly Rule[] = [
   },
   { from: "bench/", may: ["bench/", "packages/", "node:"] },
   { from: "tests/", may: ["tests/", "packages/", "node:"] },
+  // The bundle is made of the entries that the daemon names.
+  {
+    from: "tools/bundle.ts",
+    may: ["tools/", "packages/agent/bundle.ts", "packages/agent/processes.ts", "esbuild", "node:"],
+  },
   { from: "tools/", may: ["tools/", "typescript", "node:"] },
 ];
 

@@ -7,7 +7,7 @@ set -eu
 # Each word is package:probe. A probe is a command, or a file pattern when it has a slash.
 for_start="iproute2:ip nftables:nft libatomic1:/usr/lib/*/libatomic.so.1"
 for_build="gcc:gcc libc6-dev:/usr/include/stdio.h"
-for_test="tcpdump:tcpdump iputils-arping:arping iputils-ping:ping ndisc6:ndisc6 procps:ps util-linux:unshare"
+for_test="tcpdump:tcpdump iputils-arping:arping iputils-ping:ping ndisc6:ndisc6 procps:ps util-linux:unshare keepalived:keepalived"
 minimum_node=20
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
@@ -182,10 +182,18 @@ build_addon() {
   [ -f "$addon" ] || die "packages/linux/native/build.sh made no $addon" "this is a fault of that script" "report it with the output of: sh packages/linux/native/build.sh"
 }
 
+# The daemon as one file a process. Without esbuild (an installation without development packages) it runs from the sources.
+make_bundle() {
+  manifest=build/bundle/manifest.json
+  [ -f "$manifest" ] && [ -z "$(find packages tools/bundle.ts package-lock.json \( -name '*.ts' -o -name '*.json' -o -name holdfast.node \) -newer "$manifest" -print | head -n 1)" ] && return 0
+  [ -d node_modules/esbuild ] || return 0
+  "$node" tools/bundle.ts || return 0
+}
+
 # A warm compile cache makes every start of the daemon quick and small; without it only the first one is neither.
 warm_cache() {
   stamp=build/compile-cache/warm
-  [ -f "$stamp" ] && [ -z "$(find packages package-lock.json -name '*.ts' -newer "$stamp" -print | head -n 1)" ] && return 0
+  [ -f "$stamp" ] && [ -z "$(find packages package-lock.json build/bundle -name '*.[tj]s' -newer "$stamp" -print | head -n 1)" ] && return 0
   "$node" packages/agent/warm.ts || return 0
   : >"$stamp"
 }
@@ -204,4 +212,5 @@ exec 9<package-lock.json
 install_debian_packages "$1"
 install_npm_packages
 build_addon
+make_bundle
 warm_cache

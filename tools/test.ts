@@ -91,13 +91,13 @@ function take(tally: Tally, root: string, { file, outcomes, output, duration_ms 
 
 /** Tests that share the machine's kernel with others run alone: their times would be each other's. */
 function needsKernelAlone(root: string, file: string): boolean {
-  return (
-    file.endsWith(".kernel.test.ts") || file.endsWith(".full.test.ts") || relative(root, file).startsWith("tests/")
-  );
+  const path = relative(root, file);
+  const whole = path.startsWith("tests/") && !path.startsWith("tests/fuzz/");
+  return path.endsWith(".kernel.test.ts") || path.endsWith(".full.test.ts") || whole;
 }
 
 function findTests(root: string, paths: readonly string[], full: boolean): string[] {
-  const folders = ["packages", "tools", "tests"].filter((folder) => existsSync(join(root, folder)));
+  const folders = ["packages", "tools", "tests", "bench"].filter((folder) => existsSync(join(root, folder)));
   const all = listFiles(root, folders).filter((path) => path.endsWith(".test.ts"));
   const asked = paths.map((path) => relative(root, resolve(path)));
   const chosen =

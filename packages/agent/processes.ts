@@ -1,14 +1,21 @@
 /** How the daemon's processes are started: their entries, the flags that keep them small, the cache that spares the compiler. */
 import { fileURLToPath } from "node:url";
 
-/** This code is part of a bundle (tools/bundle.ts): the entries lie beside each other. */
+/** This code is part of a bundle (tools/bundle.ts), where all entries lie beside each other. */
 export const BUNDLED = import.meta.url.endsWith(".js");
 
-const entry = (bundled: string, source: string): string =>
+const beside = (bundled: string, source: string): string =>
   fileURLToPath(new URL(BUNDLED ? bundled : source, import.meta.url));
 
-export const ENGINE_ENTRY = entry("./engine.js", "./engine/main.ts");
-export const CONTROL_ENTRY = entry("./control.js", "./control/main.ts");
+export const ENGINE_ENTRY = beside("./engine.js", "./engine/main.ts");
+export const CONTROL_ENTRY = beside("./control.js", "./control/main.ts");
+export const CONFIG_COMPILER_ENTRY = beside("./compile-config.js", "./config/compile-main.ts");
+export const KEYS_COMPILER_ENTRY = beside("./compile-keys.js", "./seal/compile-keys-main.ts");
+/** Says which version this is. */
+export const PACKAGE_FILE = beside("./package.json", "./package.json");
+/** The source tree; in an installed package there is none, and this is some other directory. */
+export const ROOT = beside("../..", "../..");
+export const BUNDLE = beside(".", "../../build/bundle");
 
 /** In an engine's environment: the monotonic time of its exec in nanoseconds, so that it can say how long its start took. */
 export const EXEC_TIME_VARIABLE = "HOLDFAST_EXEC_NS";
@@ -20,4 +27,4 @@ export const ENGINE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=64
 export const CONTROL_FLAGS = [...ENGINE_FLAGS, "--no-opt", "--no-maglev"] as const;
 
 /** Compiled once, every later start is spared the TypeScript compiler (17 MB a process). Kept for each set of flags. */
-export const COMPILE_CACHE = entry("../compile-cache", "../../build/compile-cache");
+export const COMPILE_CACHE = beside("../compile-cache", "../../build/compile-cache");

@@ -125,7 +125,7 @@ describe("without a daemon", () => {
     assert.equal(plan.file, process.execPath);
     assert.match(
       plan.args.join(" "),
-      /--max-semi-space-size=1 .*agent\/engine\/main\.ts --config .*holdfast\.yaml --socket \/run\/x\/s --state-dir \/var\/lib\/x --run-dir \/run\/x --node lb1$/,
+      /--max-semi-space-size=1 .*(agent\/engine\/main\.ts|bundle\/engine\.js) --config .*holdfast\.yaml --socket \/run\/x\/s --state-dir \/var\/lib\/x --run-dir \/run\/x --node lb1$/,
     );
     assert.equal(plan.env["PATH"], "/bin");
     assert.throws(

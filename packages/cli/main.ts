@@ -1,5 +1,8 @@
 /** The command `holdfast`: declares what can be typed, runs one command, and turns how it ended into an exit code. */
+import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
+import { bundleState } from "@holdfast/agent/bundle.ts";
+import { BUNDLED, ROOT } from "@holdfast/agent/processes.ts";
 import { ApiFailure } from "@holdfast/api/client.ts";
 import { type ApiError, EXIT } from "@holdfast/api/schema.ts";
 import { CommanderError } from "commander";
@@ -66,6 +69,14 @@ function report(error: unknown, words: readonly string[]): number {
   return error instanceof CommandFailure ? error.exit : exitOf(error.error, words);
 }
 
+/** A bundle that is older than its sources is never run: the sources are. */
+function runSourceInstead(): void {
+  if (!BUNDLED || bundleState() === "fresh" || process.execve === undefined) return;
+  const source = join(ROOT, "packages/cli/main.ts");
+  const env = Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
+  process.execve(process.execPath, [process.execPath, source, ...process.argv.slice(2)], Object.fromEntries(env));
+}
+
 // `holdfast history | head` is not an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
   process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.failed),
@@ -73,6 +84,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) =>
 
 const words = process.argv.slice(2);
 try {
+  runSourceInstead();
   process.exitCode = await main(words);
 } catch (error) {
   process.exitCode = report(error, words);

@@ -2,6 +2,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import type { ActOptions } from "./act.ts";
 import type { Context } from "./command.ts";
+import type { RunOptions } from "./run.ts";
 import type { ColourChoice } from "./terminal.ts";
 import { parseDuration } from "./words.ts";
 
@@ -128,10 +129,16 @@ function addDaemon(root: Command, wrap: Wrap): void {
     .option("--node <name>", "which node this is; the host's name when not given")
     .option("--state-dir <directory>", "history and drain mark", "/var/lib/holdfast")
     .option("--run-dir <directory>", "votes and locks, on a tmpfs", "/run/holdfast")
+    .addOption(
+      new Option("--from <what>", "the bundle, or the source tree; the bundle when it is up to date").choices([
+        "bundle",
+        "source",
+      ]),
+    )
     .action(
       wrap(async (context, [options]) => {
         const { run } = await import("./run.ts");
-        const given = options as { config: string; node?: string; stateDir: string; runDir: string };
+        const given = options as Omit<RunOptions, "socket" | "node"> & { node?: string };
         return run({ ...given, node: given.node, socket: context.socket });
       }),
     );

@@ -1,7 +1,8 @@
 /** `holdfast run`: becomes the daemon. The engine replaces this process, so that nothing of the command stays in memory. */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { COMPILE_CACHE, ENGINE_ENTRY, ENGINE_FLAGS, EXEC_TIME_VARIABLE } from "@holdfast/agent/processes.ts";
+import { bundleState, engineEntry } from "@holdfast/agent/bundle.ts";
+import { COMPILE_CACHE, ENGINE_FLAGS, EXEC_TIME_VARIABLE } from "@holdfast/agent/processes.ts";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { CommandFailure } from "./command.ts";
 
@@ -14,6 +15,8 @@ export interface RunOptions {
   readonly socket: string;
   readonly stateDir: string;
   readonly runDir: string;
+  /** Undefined: the bundle while it is what the sources say, else the sources. */
+  readonly from?: "bundle" | "source" | undefined;
 }
 
 /** Returns only by throwing CommandFailure. */
@@ -38,11 +41,16 @@ export function runPlan(options: RunOptions, env: Readonly<Record<string, string
     throw new CommandFailure(EXIT.usage, "bad-node", `"${options.node}" is not a node's name`, form);
   }
   for (const directory of [dirname(options.socket), options.stateDir, options.runDir]) checkDirectory(directory);
+  if (options.from === "bundle" && bundleState() !== "fresh") {
+    const why = `the bundle is ${bundleState() === "absent" ? "not made" : "older than the sources"}`;
+    throw new CommandFailure(EXIT.failed, "no-bundle", why, "make it: npm run bundle");
+  }
+  const entry = engineEntry(options.from === "source" ? "source" : undefined);
   const node = options.node === undefined ? [] : ["--node", options.node];
   const places = ["--config", options.config, "--socket", options.socket, "--state-dir", options.stateDir];
   return {
     file: process.execPath,
-    args: [process.execPath, ...ENGINE_FLAGS, ENGINE_ENTRY, ...places, "--run-dir", options.runDir, ...node],
+    args: [process.execPath, ...ENGINE_FLAGS, entry, ...places, "--run-dir", options.runDir, ...node],
     env: daemonEnvironment(env),
   };
 }

@@ -15,6 +15,7 @@ import {
   sayReady,
   tickFarewell,
 } from "./node/handing-over.ts";
+import { followHolder } from "./node/following.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
 import { dropLeft, reconfigure } from "./node/reconfiguring.ts";
@@ -51,6 +52,7 @@ export function step(state: NodeState, input: Input, now: Instant): readonly Eff
   noticeStall(state, input, now);
   if (input.kind === "flush") state.flushes = Math.max(0, state.flushes - 1);
   take(state, input, now);
+  if (input.kind === "heartbeat" && followHolder(state, now)) passTime(state, now, true);
   if (state.outbox.length > 0 || state.beatDue !== undefined || state.later.length > 0) {
     if (input.kind !== "flush" && state.effects.some(mustSucceedFirst)) askForFlush(state);
     // Another failure may be on its way before the flush that comes back: what waits for it must not leave earlier.
@@ -226,6 +228,16 @@ function dropFromOutbox(state: NodeState, group: Group, kinds: readonly string[]
 }
 
 function tick(state: NodeState, now: Instant): void {
+  const beats = now >= state.nextBeat;
+  if (beats) {
+    const next = after(state.nextBeat, state.cluster.timing.heartbeat);
+    state.nextBeat = next > now ? next : after(now, state.cluster.timing.heartbeat);
+  }
+  passTime(state, now, beats);
+}
+
+/** What time brings, with the regular beat or without; a node that follows a holder's heartbeats may see no tick for long. */
+function passTime(state: NodeState, now: Instant, beats: boolean): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
   watchCrashes(state, now);
   watchPeers(state, now);
@@ -236,7 +248,7 @@ function tick(state: NodeState, now: Instant): void {
     expireInherited(state, group, now);
   }
   expireRequests(state, now);
-  if (now >= state.nextBeat) beat(state, now);
+  if (beats) beat(state, now);
   if (state.stopping) leaveWhenReleased(state, now);
 }
 
@@ -245,9 +257,7 @@ const AFTER_TROUBLE_MS = 10_000;
 
 /** The regular interval: every holder renews, every peer hears from us. */
 function beat(state: NodeState, now: Instant): void {
-  const { heartbeat } = state.cluster.timing;
-  const next = after(state.nextBeat, heartbeat);
-  state.nextBeat = next > now ? next : after(now, heartbeat);
+  state.lastBeat = now;
   state.beatDue = "regular";
   const liveVoters = state.voters.filter(
     (voter) => voter === state.self.name || state.peers.get(voter)?.alive === true,

@@ -10,7 +10,7 @@ export interface Faults {
   readonly loss: number;
   /** Cables out: switch ports that are down. */
   readonly unplugged: ReadonlySet<string>;
-  /** Nodes without power: nothing enters or leaves. */
+  /** Nodes without power, or cut off as if they had none: nothing enters or leaves. */
   readonly off: ReadonlySet<string>;
 }
 
@@ -36,8 +36,13 @@ export function unplug(faults: Faults, node: string, links: readonly LinkName[])
   };
 }
 
+/** Nothing enters or leaves the node on any link, and its cables look well. */
+export function silence(faults: Faults, node: string): Faults {
+  return { ...faults, off: new Set([...faults.off, node]) };
+}
+
 export function powerOff(faults: Faults, node: string): Faults {
-  return { ...unplug(faults, node, LINKS), off: new Set([...faults.off, node]) };
+  return silence(unplug(faults, node, LINKS), node);
 }
 
 /** The whole state as one nftables transaction. */

@@ -31,27 +31,18 @@ export function unshareArguments(uid: number): readonly string[] {
   return [...user, "--net", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"];
 }
 
+/** The words that run `command` in namespaces of its own, with a /run of its own; all ends with the first process. */
+export function isolatedCommand(uid: number, command: readonly string[]): readonly string[] {
+  return ["unshare", ...unshareArguments(uid), "--", "sh", "-c", INIT, "holdfast-lab", ...command];
+}
+
 /** Detached: it lives on when the command ends. Its output goes to the lab's log. */
 export function startSupervisor(directory: LabDirectory, options: LabOptions): ChildProcess {
   const log = openSync(directory.log, "a", 0o600);
   const uid = process.getuid?.() ?? 0;
-  const child = spawn(
-    "unshare",
-    [
-      ...unshareArguments(uid),
-      "--",
-      "sh",
-      "-c",
-      INIT,
-      "holdfast-lab",
-      process.execPath,
-      SUPERVISOR,
-      directory.path,
-      directory.name,
-      JSON.stringify(options),
-    ],
-    { detached: true, stdio: ["ignore", log, log], cwd: "/" },
-  );
+  const supervisor = [process.execPath, SUPERVISOR, directory.path, directory.name, JSON.stringify(options)];
+  const [file = "", ...words] = isolatedCommand(uid, supervisor);
+  const child = spawn(file, words, { detached: true, stdio: ["ignore", log, log], cwd: "/" });
   closeSync(log);
   if (child.pid !== undefined) writeFileSync(directory.pid, `${child.pid}\n`);
   child.unref();

@@ -1,7 +1,7 @@
 /** Tables for the client's outage: one letter a request ("." lost, "_" never sent), one request a millisecond. */
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
-import { measureOutage, median, worse } from "./outage.ts";
+import { measureOutage, median, ownerChanges, worse } from "./outage.ts";
 import type { Sample } from "./outage.ts";
 
 function* samples(script: string): Generator<Sample> {
@@ -103,4 +103,13 @@ test("outage: an outage not yet over is worse than any that is", () => {
 test("outage: the median of an even count is the mean of the middle two", () => {
   assert.equal(median([4, 1, 3, 2]), 2.5);
   assert.equal(median([9, 1, 5]), 5);
+});
+
+test("an owner changes when another node answers than the last one that did, lost requests or not", () => {
+  assert.deepEqual(ownerChanges(samples("..AA..BB_BA")), [
+    { at_ms: 6, from: "A", to: "B" },
+    { at_ms: 10, from: "B", to: "A" },
+  ]);
+  assert.deepEqual(ownerChanges(samples("A...A_A.")), []);
+  assert.deepEqual(ownerChanges(samples("...")), []);
 });

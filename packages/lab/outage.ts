@@ -65,6 +65,25 @@ export function measureOutage(samples: Iterable<Sample>): Outage {
   };
 }
 
+/** Another node began to answer the client. */
+export interface OwnerChange {
+  /** When the first request that the new node answered was sent, milliseconds of CLOCK_MONOTONIC. */
+  readonly at_ms: number;
+  readonly from: string;
+  readonly to: string;
+}
+
+export function ownerChanges(samples: Iterable<Sample>): readonly OwnerChange[] {
+  const changes: OwnerChange[] = [];
+  let owner: string | undefined;
+  for (const { node, sent_ms } of samples) {
+    if (node === undefined || node === owner) continue;
+    if (owner !== undefined) changes.push({ at_ms: sent_ms, from: owner, to: node });
+    owner = node;
+  }
+  return changes;
+}
+
 /** The worse of two clients' views, for one verdict over IPv4 and IPv6. */
 export function worse(a: Outage, b: Outage): Outage {
   if (a.restored !== b.restored) return a.restored ? b : a;

@@ -51,6 +51,11 @@ export class TrafficLink {
     return this.#child.pid ?? 0;
   }
 
+  /** Ends or goes on with all traffic; what was sent before counts as before. */
+  async run(running: boolean): Promise<void> {
+    await this.#ask<Position>((id) => ({ kind: "run", id, running }));
+  }
+
   async position(): Promise<number> {
     return (await this.#ask<Position>((id) => ({ kind: "position", id }))).number;
   }

@@ -23,11 +23,13 @@ export interface Adapter {
   /** Administratively up, with carrier and in operation. */
   readonly up: boolean;
   readonly loopback: boolean;
+  /** Of a bridge, bond or team: what it receives goes up to that interface. */
+  readonly port: boolean;
   readonly addresses: readonly FoundAddress[];
 }
 
 export interface AdapterEvents {
-  /** A new interface, or one whose name, state or Ethernet address changed. `before` undefined: new. */
+  /** A new interface, or one whose name, state, Ethernet address or being a port changed. `before` undefined: new. */
   readonly changed?: (adapter: Adapter, before: Adapter | undefined) => void;
   readonly removed?: (adapter: Adapter) => void;
   readonly addressAdded?: (adapter: Adapter, address: FoundAddress) => void;
@@ -134,12 +136,14 @@ export class Adapters {
     }
     const before = known.link;
     known.link = link;
-    if (before.name === link.name && before.up === link.up && before.mac === link.mac) return;
+    const same = before.name === link.name && before.up === link.up && before.mac === link.mac;
+    if (same && before.port === link.port) return;
     this.#events.changed?.(adapterOf(known), {
       ...adapterOf(known),
       name: before.name,
       up: before.up,
       mac: before.mac,
+      port: before.port,
     });
   }
 
@@ -171,8 +175,8 @@ function keyOf(address: FoundAddress): string {
 }
 
 function adapterOf(known: Known): Adapter {
-  const { index, name, mac, up, loopback } = known.link;
-  return { index, name, mac, up, loopback, addresses: [...known.addresses.values()] };
+  const { index, name, mac, up, loopback, port } = known.link;
+  return { index, name, mac, up, loopback, port, addresses: [...known.addresses.values()] };
 }
 
 const DUMP_TRIES = 5;

@@ -101,6 +101,7 @@ export class Addresses {
 
   /** Renews the lifetimes that are due, a few per call. */
   refresh(now: number): void {
+    if (now < this.nextDeadline()) return;
     const changes: [AddressChange, VirtualAddress][] = [];
     for (const placed of this.#placed.values()) {
       if (placed.refreshAt > now) continue;

@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
 
 const [mode, host = "", port = "", word = ""] = process.argv.slice(2);
-const PATIENCE_MS = 1500;
+const PATIENCE_MS = 5000;
 
 interface Connection {
   readonly socket: Socket;

@@ -5,8 +5,8 @@
 import { ipBytes, isIpv4 } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { writeOrderRules } from "./fence-orders.ts";
-import { addressKeys, GROUP_CHAINS, writeGroup, writeGroupRules } from "./fence-packets.ts";
-import { ARP, digestOf, groupChain, INET, NETDEV, PLAN_SET } from "./fence-plan.ts";
+import { addressKeys, DISPATCHED, GROUP_CHAINS, writeGroup, writeGroupRules } from "./fence-packets.ts";
+import { ARP, digestOf, groupChain, INET, NETDEV, networksText, PLAN_SET } from "./fence-plan.ts";
 import type { FencedGroup, FencePlan } from "./fence-plan.ts";
 import type { Batch, Table } from "./nftables/batch.ts";
 
@@ -33,7 +33,8 @@ export function writeChange(batch: Batch, before: FencePlan, after: FencePlan): 
 
 function changeGroup(batch: Batch, before: FencedGroup | undefined, group: FencedGroup): void {
   if (before === undefined) return writeGroup(batch, group);
-  if ((before.drain === true) === (group.drain === true)) return;
+  const networks = (of: FencedGroup): string => networksText(of.networks).join(" ");
+  if ((before.drain === true) === (group.drain === true) && networks(before) === networks(group)) return;
   for (const chain of GROUP_CHAINS) batch.flushChain(NETDEV, groupChain(group.number, chain));
   writeGroupRules(batch, group);
 }
@@ -58,7 +59,7 @@ function removeElements(batch: Batch, before: FencePlan, after: FencePlan): void
     const key = ipBytes(address);
     const family = isIpv4(address) ? 4 : 6;
     if (kept.get(address) !== group)
-      for (const chain of ["to", "from", "says"]) batch.deleteElement(NETDEV, `${chain}${family}`, key);
+      for (const chain of DISPATCHED) batch.deleteElement(NETDEV, `${chain}${family}`, key);
     if (kept.has(address)) continue;
     for (const [table, set, of] of ADDRESS_SETS) if (of === family) batch.deleteElement(table, set, key);
   }
@@ -72,7 +73,7 @@ function addElements(batch: Batch, before: FencePlan, after: FencePlan): void {
   }));
   for (const family of [4, 6] as const) {
     const keys = addressKeys({ ...after, groups: gained }, family);
-    for (const chain of ["to", "from", "says"] as const) {
+    for (const chain of DISPATCHED) {
       const jumps = keys.map(({ key, group }) => ({ key, jump: groupChain(group, chain) }));
       batch.elements(NETDEV, `${chain}${family}`, jumps);
     }

@@ -9,7 +9,7 @@ const opened = openFence(native, options);
 if (!opened.ok) throw new Error(opened.error);
 const fence = opened.value;
 const adapters = new Adapters(native, {
-  changed: (adapter) => void fence.coverInterface(adapter.index, adapter.name),
+  changed: (adapter) => void fence.coverInterface(adapter.index, adapter.name, adapter.port),
   removed: (adapter) => void fence.uncoverInterface(adapter.index),
 });
 fence.watch((detail) => console.log(`vanished: ${detail}`));

@@ -51,7 +51,10 @@ const UDP_BYTES = 8;
 const RENEWAL_NETWORK = Uint8Array.of(127, 9, 0, 0);
 const RENEWAL_MASK = Uint8Array.of(255, 255, 0, 0);
 const RENEWAL_CHAIN = "renewal";
-/** Expired elements stay in memory up to this long; at 10 ms and many groups a second's worth would fill `armed`. */
+/**
+ * Expired and removed elements stay in memory up to this long; at 10 ms and many groups a second's worth would fill `armed`.
+ * One key can be removed and added again about 30 times in it, then the kernel's hash table refuses it for a while.
+ */
 const COLLECT_MS = 100;
 const ENTRIES_MAX = 65_536;
 const ACCEPT = x.verdict(x.VERDICT_ACCEPT);
@@ -59,21 +62,21 @@ const ACCEPT = x.verdict(x.VERDICT_ACCEPT);
 /** What the datagrams move; the packets look at it (fence-packets.ts). */
 export function writeState(to: RuleWriter): void {
   const size = ENTRIES_MAX;
+  // Those whose elements have no timeout too: only then the kernel takes `collect_ms`.
   const timed = { flags: SET_DYNAMIC | SET_TIMEOUT, size, collect_ms: COLLECT_MS };
-  const lasting = { flags: SET_DYNAMIC, size };
   const group = { keyType: TYPE_SERVICE, keyBytes: 2 };
   const groupAtInterface = { keyType: (TYPE_SERVICE << 6) | TYPE_INTERFACE_INDEX, keyBytes: 8 };
   const station = { keyType: (TYPE_SERVICE << 12) | (TYPE_INTERFACE_INDEX << 6) | TYPE_ETHERNET, keyBytes: 16 };
-  const mac = { flags: SET_DYNAMIC | SET_MAP, size, value: { type: TYPE_ETHERNET, bytes: 6 } };
+  const mac = { ...timed, flags: timed.flags | SET_MAP, value: { type: TYPE_ETHERNET, bytes: 6 } };
   const sets: SetDescription[] = [
     { name: "armed", ...timed, keyType: (TYPE_IPV4 << 6) | TYPE_SERVICE, keyBytes: 8 },
     { name: "alive", ...timed, ...group },
-    { name: "forwarding", ...lasting, ...group },
+    { name: "forwarding", ...timed, ...group },
     { name: "relaying", ...timed, ...group },
     { name: "passing", ...timed, ...group },
     { name: "successors", ...mac, ...groupAtInterface },
     { name: "predecessors", ...mac, ...groupAtInterface },
-    { name: "stations", ...lasting, ...station },
+    { name: "stations", ...timed, ...station },
   ];
   for (const set of sets) to.set(NETDEV, set);
 }

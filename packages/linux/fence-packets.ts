@@ -2,7 +2,8 @@
  * What becomes of packets to and from a fenced address on a covered interface, by the state of the address's group N.
  *
  * gN-to    (ingress, by destination)  forwarding: gN-forward;  not alive: gN-shut;  passing: gN-passed;  else it arrives
- * gN-from  (egress, by source)        alive or relaying: it leaves;  else dropped
+ * gN-from  (egress, by source)        forwarding: gN-late;  alive or relaying: it leaves;  else dropped
+ * gN-fromOld (ingress, by source)     what the old owner still answered goes on to its client
  * gN-says  (egress, ARP and neighbour discovery by sender)  alive and not forwarding: it leaves;  else questions leave
  *          anonymously, and what must not be said twice is dropped
  *
@@ -11,8 +12,16 @@
  */
 import { ipBytes, isIpv4 } from "@holdfast/core/units/ip.ts";
 import { groupChain, groupKey, NETDEV } from "./fence-plan.ts";
-import type { FencedGroup, FencePlan, GroupChain } from "./fence-plan.ts";
-import { SET_DYNAMIC, SET_MAP, SET_TIMEOUT, TYPE_IPV4, TYPE_IPV6, TYPE_SERVICE } from "./nftables/batch.ts";
+import type { FencedGroup, FencePlan, GroupChain, Network } from "./fence-plan.ts";
+import {
+  SET_DYNAMIC,
+  SET_MAP,
+  SET_TIMEOUT,
+  TYPE_INTERFACE_INDEX,
+  TYPE_IPV4,
+  TYPE_IPV6,
+  TYPE_SERVICE,
+} from "./nftables/batch.ts";
 import type { Element } from "./nftables/batch.ts";
 import * as x from "./nftables/expressions.ts";
 import type { Expression } from "./nftables/expressions.ts";
@@ -33,7 +42,15 @@ type Family = 4 | 6;
 
 const DROP = x.verdict(x.VERDICT_DROP);
 const ACCEPT = x.verdict(x.VERDICT_ACCEPT);
+const NFPROTO_IPV4 = 2;
+const NFPROTO_IPV6 = 10;
 const TO_HOST = Uint8Array.of(0);
+const TO_OTHERS = Uint8Array.of(3);
+const VLAN_TAG = Uint8Array.of(0x81, 0x00);
+const PROVIDER_TAG = Uint8Array.of(0x88, 0xa8);
+const VLAN_MASK = Uint8Array.of(0x0f, 0xff);
+const NO_VLAN = Uint8Array.of(0, 0);
+const LOWER_CHAIN = "lower";
 const SYN_AND_ACK = Uint8Array.of(0x12);
 const SYN = Uint8Array.of(0x02);
 const ARP_REQUEST = Uint8Array.of(0, 1);
@@ -62,8 +79,9 @@ export function writePackets(to: RuleWriter, plan: FencePlan): void {
     "v4",
     addressKeys(plan, 4).map(({ key }) => ({ key })),
   );
+  writeLower(to);
   for (const group of plan.groups) writeGroup(to, group);
-  for (const chain of ["to", "from", "says"] as const) {
+  for (const chain of DISPATCHED) {
     for (const family of [4, 6] as const) {
       const map = { flags: SET_MAP, keyType: family === 4 ? TYPE_IPV4 : TYPE_IPV6, keyBytes: family === 4 ? 4 : 16 };
       to.set(NETDEV, { name: `${chain}${family}`, ...map });
@@ -88,6 +106,8 @@ export function addressKeys(plan: FencePlan, family: Family): { key: Uint8Array;
 export function writeIngress(to: RuleWriter, chain: string): void {
   to.rule(NETDEV, chain, [...isProtocol(ETHERTYPE_IPV4), ...destination(4), x.verdictFrom("to4")]);
   to.rule(NETDEV, chain, [...isProtocol(ETHERTYPE_IPV6), ...destination(6), x.verdictFrom("to6")]);
+  to.rule(NETDEV, chain, [...isProtocol(ETHERTYPE_IPV4), ...source(4), x.verdictFrom("fromOld4")]);
+  to.rule(NETDEV, chain, [...isProtocol(ETHERTYPE_IPV6), ...source(6), x.verdictFrom("fromOld6")]);
 }
 
 /**
@@ -114,6 +134,7 @@ class GroupRules {
   /** Word 0: the group, the key of most sets. */
   readonly self: Expression;
   readonly drain: boolean;
+  readonly networks: readonly Network[];
   readonly #to: RuleWriter;
   readonly #number: number;
 
@@ -121,6 +142,7 @@ class GroupRules {
     this.#to = to;
     this.#number = group.number;
     this.drain = group.drain === true;
+    this.networks = group.networks ?? [];
     this.self = x.loadConstant(groupKey(group.number));
   }
 
@@ -160,13 +182,26 @@ class GroupRules {
     ];
   }
 
+  /** A frame that leaves goes to the group's successor instead. */
+  readdress(): Expression[] {
+    return [
+      this.self,
+      x.loadMeta(x.META_OUTPUT_INDEX, x.WORD_1),
+      x.valueFrom("successors", x.WORD_0, x.WORD_4),
+      x.storePayload(x.LINK_HEADER, 0, 6, x.WORD_4),
+    ];
+  }
+
   #atInterface(): Expression[] {
     return [this.self, x.loadMeta(x.META_INPUT_INDEX, x.WORD_1)];
   }
 }
 
 /** In an order in which each goes only to chains before it. */
-export const GROUP_CHAINS = ["forward", "relayed", "shut", "passed", "to", "from", "says"] as const;
+export const GROUP_CHAINS = ["forward", "relayed", "shut", "passed", "to", "late", "from", "fromOld", "says"] as const;
+
+/** What has a map from address to chain. */
+export const DISPATCHED = ["to", "from", "fromOld", "says"] as const;
 
 export function writeGroup(to: RuleWriter, group: FencedGroup): void {
   for (const chain of GROUP_CHAINS) to.chain(NETDEV, groupChain(group.number, chain));
@@ -181,28 +216,98 @@ export function writeGroupRules(to: RuleWriter, group: FencedGroup): void {
   writeForward(rules);
   writeShut(rules);
   if (rules.drain) writePassed(rules);
+  writeLate(rules);
+  writeFromOld(rules);
+  rules.rule("from", ...rules.is("forwarding"), rules.goto("late"));
   // The second look at `alive` is for a first commit between the look-ups: it opens before it ends the relay.
   for (const state of ["alive", "relaying", "alive"]) rules.rule("from", ...rules.is(state), ACCEPT);
   rules.rule("from", DROP);
   writeSays(rules);
 }
 
+/**
+ * Lets through what another interface above this one receives: there the group's chains meet it again, and the station is
+ * known by that interface. Frames to another Ethernet address are for a macvlan or for nobody; VLAN 0 is no VLAN.
+ */
+function writeLower(to: RuleWriter): void {
+  to.set(NETDEV, { name: "ports", flags: 0, keyType: TYPE_INTERFACE_INDEX, keyBytes: 4 });
+  to.chain(NETDEV, LOWER_CHAIN);
+  to.rule(NETDEV, LOWER_CHAIN, [x.loadMeta(x.META_INPUT_INDEX), x.isIn("ports"), ACCEPT]);
+  to.rule(NETDEV, LOWER_CHAIN, [...match(x.loadMeta(x.META_PACKET_TYPE), TO_OTHERS), ACCEPT]);
+  for (const tag of [VLAN_TAG, PROVIDER_TAG]) {
+    to.rule(NETDEV, LOWER_CHAIN, [
+      ...match(x.loadPayload(x.LINK_HEADER, 12, 2), tag),
+      x.loadPayload(x.LINK_HEADER, 14, 2),
+      x.mask(2, VLAN_MASK),
+      x.isUnequal(NO_VLAN),
+      ACCEPT,
+    ]);
+  }
+}
+
 /** The old owner of a planned move. What comes back from the successor is answered here or by nobody: it would go round. */
 function writeForward(rules: GroupRules): void {
   rules.rule("forward", ...rules.is("relaying"), ...rules.fromStation(), ACCEPT);
+  rules.rule("forward", ...rules.is("relaying"), x.verdict(x.VERDICT_JUMP, LOWER_CHAIN));
   rules.rule("forward", ...rules.isNot("alive"), DROP);
   rules.rule("forward", ...rules.fromStation(), DROP);
   rules.rule("forward", ...rules.sendOn("successors"));
+  rules.rule("forward", x.verdict(x.VERDICT_JUMP, LOWER_CHAIN));
   rules.rule("forward", DROP);
+}
+
+/**
+ * What programs of the old owner still answer when it forwards already: it leaves by way of the successor, so that one station
+ * alone speaks for the address. Clients behind a router get it directly, for only this node's routes know which.
+ */
+function writeLate(rules: GroupRules): void {
+  for (const { address, prefixLength } of rules.networks) {
+    const family = isIpv4(address) ? 4 : 6;
+    const bytes = ipBytes(address);
+    const bits = bytes.map((_, i) => (0xff00 >> Math.min(8, Math.max(0, prefixLength - 8 * i))) & 0xff);
+    const network = bytes.map((byte, i) => byte & (bits[i] ?? 0));
+    rules.rule(
+      "late",
+      ...rules.is("alive"),
+      ...isProtocol(family === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6),
+      ...destination(family),
+      x.mask(bits.length, bits),
+      x.isEqual(network),
+      ...rules.readdress(),
+      ACCEPT,
+    );
+  }
+  for (const state of ["alive", "relaying"]) rules.rule("late", ...rules.is(state), ACCEPT);
+  rules.rule("late", DROP);
+}
+
+/** The other end of it. Anybody else's packets from the address are the kernel's to judge. */
+function writeFromOld(rules: GroupRules): void {
+  for (const state of ["relaying", "alive"])
+    for (const family of [4, 6] as const)
+      rules.rule(
+        "fromOld",
+        ...rules.isNot("forwarding"),
+        ...rules.is(state),
+        ...match(x.loadMeta(x.META_PACKET_TYPE), TO_HOST),
+        ...rules.fromStation(),
+        ...isProtocol(family === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6),
+        x.loadMeta(x.META_INPUT_INDEX, x.WORD_0),
+        x.loadPayload(x.NETWORK_HEADER, family === 4 ? 16 : 24, family === 4 ? 4 : 16, x.WORD_4),
+        x.sendTo(x.WORD_0, x.WORD_4, family === 4 ? NFPROTO_IPV4 : NFPROTO_IPV6),
+      );
 }
 
 function writeShut(rules: GroupRules): void {
   const answered = rules.drain ? rules.goto("relayed") : ACCEPT;
   rules.rule("shut", ...rules.is("relaying"), ...rules.fromStation(), answered);
+  rules.rule("shut", ...rules.is("relaying"), x.verdict(x.VERDICT_JUMP, LOWER_CHAIN));
   // As in gN-from.
   rules.rule("shut", ...rules.is("alive"), ACCEPT);
   rules.rule("shut", DROP);
   if (!rules.drain) return;
+  // What the old owner forwards of its connections goes back to it, as it will when this node is the owner.
+  rules.rule("relayed", ...rules.is("passing"), rules.goto("passed"));
   for (const family of [4, 6] as const) rules.rule("relayed", ...learnFlow(family));
   rules.rule("relayed", ACCEPT);
 }

@@ -13,7 +13,7 @@ export const ARP: Table = { family: FAMILY_ARP, name: NAME };
 export const TABLES: readonly Table[] = [NETDEV, INET, ARP];
 
 /** Raised with every change of the rules, so that a newer daemon replaces older tables. */
-const LAYOUT = 4;
+const LAYOUT = 6;
 /** Before every other hook of a usual rule set. */
 export const PRIORITY = -450;
 
@@ -22,8 +22,16 @@ export interface FencedGroup {
   /** 1 to 65535, unique. */
   readonly number: number;
   readonly addresses: readonly IpAddress[];
+  /** Networks that the addresses are in: who is in one of them is reached without a router. */
+  readonly networks?: readonly Network[];
   /** Established TCP may stay on the old owner of a planned move. */
   readonly drain?: boolean;
+}
+
+export interface Network {
+  /** Any address of it. */
+  readonly address: IpAddress;
+  readonly prefixLength: number;
 }
 
 export interface FencePlan {
@@ -57,11 +65,21 @@ export function layoutDigest(): Uint8Array {
 /** A set of one element, the digest of the plan that is in force: unlike user data it changes with the plan. */
 export const PLAN_SET = "plan";
 
+/** Whatever their order. */
+export function networksText(networks: readonly Network[] = []): readonly string[] {
+  return networks.map(({ address, prefixLength }) => `${address}/${prefixLength}`).toSorted();
+}
+
 /** 16 bytes, whatever the order of groups and addresses. */
 export function digestOf(plan: FencePlan): Uint8Array {
   const groups = plan.groups
     .toSorted((a, b) => a.number - b.number)
-    .map(({ number, addresses, drain }) => [number, addresses.toSorted(), drain === true]);
+    .map(({ number, addresses, networks, drain }) => [
+      number,
+      addresses.toSorted(),
+      networksText(networks),
+      drain === true,
+    ]);
   return createHash("sha256")
     .update(JSON.stringify([groups, plan.window_ms, plan.keep_ms, plan.uid]))
     .digest()
@@ -69,7 +87,7 @@ export function digestOf(plan: FencePlan): Uint8Array {
 }
 
 /** What becomes of packets of one group: each a chain of its own. */
-export type GroupChain = "to" | "forward" | "shut" | "relayed" | "passed" | "from" | "says";
+export type GroupChain = "to" | "forward" | "shut" | "relayed" | "passed" | "from" | "late" | "fromOld" | "says";
 
 export function groupChain(group: number, name: GroupChain): string {
   return `g${group}-${name}`;
@@ -94,6 +112,11 @@ export function coveredKey(index: number, name: string): Uint8Array {
   key.set(new Uint8Array(Uint32Array.of(index).buffer));
   key.set(Buffer.from(name).subarray(0, 15), 4);
   return key;
+}
+
+/** Of `ports`: the index in the machine's order. */
+export function portKey(index: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(index).buffer);
 }
 
 /** One text for a chain or set of a table. */

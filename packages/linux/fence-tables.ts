@@ -13,7 +13,7 @@ import { Batch, TABLE_OWNER, TABLE_PERSIST } from "./nftables/batch.ts";
 import { countRules, listElements, listTables } from "./nftables/tables.ts";
 import type { FoundTable } from "./nftables/tables.ts";
 
-const { EPERM, EBUSY } = constants.errno;
+const { EPERM, EBUSY, ENOENT } = constants.errno;
 export const OWNED = TABLE_OWNER | TABLE_PERSIST;
 
 export function ourTables(socket: RequestSocket, writer: MessageWriter): Result<FoundTable[], string> {
@@ -70,6 +70,20 @@ export function isInForce(
   return only !== undefined && more.length === 0 && Buffer.compare(only.key, digestOf(plan)) === 0;
 }
 
+/** In one transaction if possible; an element that just expired may make it fail, then each set is emptied by itself. */
+export function emptySets(socket: RequestSocket, writer: MessageWriter, sets: readonly string[]): Result<void, string> {
+  const batch = new Batch(writer);
+  for (const set of sets) batch.flushSet(NETDEV, set);
+  const alone = sets.length === 1;
+  const done = outcome(`emptying ${sets.join(", ")}`, batch.commit(socket), alone ? ENOENT : undefined);
+  if (done.ok || alone) return done;
+  for (const set of sets) {
+    const emptied = emptySets(socket, writer, [set]);
+    if (!emptied.ok) return emptied;
+  }
+  return success(undefined);
+}
+
 /** Whether the kernel holds all rules and addresses of the plan on these interfaces: undefined, or what is wrong. */
 export function verifyTables(
   socket: RequestSocket,
@@ -103,9 +117,11 @@ export function verifyElements(
     [NETDEV, "v4", v4],
     [NETDEV, "to4", v4],
     [NETDEV, "from4", v4],
+    [NETDEV, "fromOld4", v4],
     [NETDEV, "says4", v4],
     [NETDEV, "to6", v6],
     [NETDEV, "from6", v6],
+    [NETDEV, "fromOld6", v6],
     [NETDEV, "says6", v6],
     [INET, "v4", v4],
     [INET, "v6", v6],

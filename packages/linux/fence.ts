@@ -9,12 +9,21 @@ import type { FenceState } from "@holdfast/core/wire/messages.ts";
 import { writeChange } from "./fence-change.ts";
 import { FenceModes } from "./fence-modes.ts";
 import { ARM, changeDuration, COMMIT } from "./fence-orders.ts";
-import { checkNumbers, coveredKey, egressChain, INET, ingressChain, NETDEV, TABLES } from "./fence-plan.ts";
+import { checkNumbers, coveredKey, egressChain, INET, ingressChain, NETDEV, portKey, TABLES } from "./fence-plan.ts";
 import type { FencePlan, Station } from "./fence-plan.ts";
 import { RenewalSocket } from "./fence-renewals.ts";
 import { readGroups, readPredecessors, readRemaining, readStates } from "./fence-states.ts";
 import { writeInterface, writeTables } from "./fence-rules.ts";
-import { adopt, isInForce, ourTables, outcome, OWNED, verifyElements, verifyTables } from "./fence-tables.ts";
+import {
+  adopt,
+  emptySets,
+  isInForce,
+  ourTables,
+  outcome,
+  OWNED,
+  verifyElements,
+  verifyTables,
+} from "./fence-tables.ts";
 import { writeCovered, writeUncover } from "./fence-uncovered.ts";
 import { MessageWriter } from "./netlink/message.ts";
 import type { Message } from "./netlink/message.ts";
@@ -80,6 +89,8 @@ export class Fence {
   readonly #port: number;
   /** Interfaces with chains of their own, by index. */
   readonly #covered = new Map<number, string>();
+  /** Those of them that are ports of other interfaces. */
+  readonly #ports = new Set<number>();
   #tableFlags: number;
   #events: EventSocket | undefined;
   #changedBy: string | undefined;
@@ -190,17 +201,30 @@ export class Fence {
 
   /**
    * Fences one interface by chains of its own, from when on it is under the lease instead of shut. Repeating it is
-   * harmless. A renamed interface, or another one under this index, is covered anew.
+   * harmless. A renamed interface, or another one under this index, is covered anew. What a `port` of another interface
+   * receives is forwarded or relayed where that one receives it.
    */
-  coverInterface(index: number, name: string): Result<void, string> {
+  coverInterface(index: number, name: string, port = false): Result<void, string> {
     const known = this.#covered.get(index);
-    if (known === name) return success(undefined);
+    if (known === name) return this.#setPort(index, port);
     if (known !== undefined) this.uncoverInterface(index);
     const batch = new Batch(this.#writer);
     writeInterface(batch, index, name);
     writeCovered(batch, index, name);
     const done = outcome(`fencing ${name}`, batch.commit(this.#socket));
-    if (done.ok) this.#covered.set(index, name);
+    if (!done.ok) return done;
+    this.#covered.set(index, name);
+    return this.#setPort(index, port);
+  }
+
+  #setPort(index: number, port: boolean): Result<void, string> {
+    if (this.#ports.has(index) === port) return success(undefined);
+    const batch = new Batch(this.#writer);
+    if (port) batch.elements(NETDEV, "ports", [{ key: portKey(index) }]);
+    else batch.deleteElement(NETDEV, "ports", portKey(index));
+    const done = outcome(`port ${index}`, batch.commit(this.#socket), port ? undefined : ENOENT);
+    if (done.ok && port) this.#ports.add(index);
+    else if (done.ok) this.#ports.delete(index);
     return done;
   }
 
@@ -209,6 +233,7 @@ export class Fence {
     const name = this.#covered.get(index);
     if (name === undefined) return success(undefined);
     this.#covered.delete(index);
+    this.#setPort(index, false);
     const uncovered = new Batch(this.#writer);
     writeUncover(uncovered, index, name);
     const done = outcome(`unfencing ${name}`, uncovered.commit(this.#socket), ENOENT);
@@ -297,11 +322,8 @@ export class Fence {
       const closed = this.#modes.close(group, []);
       if (!closed.ok) return closed;
     }
-    for (const set of ["armed", "relaying", "stations", "successors"]) {
-      const flushed = new Batch(this.#writer).flushSet(NETDEV, set).commit(this.#socket);
-      const done = outcome(`emptying ${set}`, flushed, ENOENT);
-      if (!done.ok) return done;
-    }
+    const emptied = emptySets(this.#socket, this.#writer, ["armed", "relaying", "stations", "successors", "ports"]);
+    if (!emptied.ok) return emptied;
     const predecessors = readPredecessors(this.#socket, this.#writer);
     if (!predecessors.ok) return predecessors;
     for (const [group, station] of predecessors.value) this.#modes.recallPredecessor(group, station);
@@ -333,6 +355,8 @@ export class Fence {
       writeInterface(batch, index, name);
       writeCovered(batch, index, name);
     }
+    const ports = [...this.#ports].filter((index) => interfaces.has(index)).map((index) => ({ key: portKey(index) }));
+    if (ports.length > 0) batch.elements(NETDEV, "ports", ports);
     const errors = batch.commit(this.#socket);
     if (errors.length > 0) return errors;
     this.#modes.forget();

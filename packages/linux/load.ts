@@ -4,7 +4,8 @@ import { constants } from "node:os";
 import { existsSync } from "node:fs";
 import type { Native } from "./native.ts";
 
-const ADDON = "./build/holdfast.node";
+/** In a bundle (tools/bundle.ts) it lies beside the code. */
+const ADDON = import.meta.url.endsWith(".js") ? "./holdfast.node" : "./build/holdfast.node";
 
 function load(): Native {
   if (!existsSync(new URL(ADDON, import.meta.url))) {

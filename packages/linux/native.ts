@@ -1,5 +1,5 @@
 /**
- * The typed surface of the C addon (native/): system calls on buffers, and libuv watchers. No policy.
+ * The typed surface of the C addon (native/): system calls on buffers, libuv watchers, one cipher. No policy.
  *
  * File descriptors are plain integers. Every call returns a value >= 0, or -errno; none throws for what the kernel
  * refuses, and none crashes on a closed, foreign or negative descriptor (-EBADF).
@@ -71,6 +71,15 @@ export interface Native {
   adviseMemory(start: number, length: number, advice: number): number;
   /** unix(7) datagram to a path or (leading NUL or "@") abstract name: sd_notify(3). */
   notify(path: string, message: string): number;
+  /** A key of ChaCha20-Poly1305 (RFC 8439), 32 bytes. Freed with its handle. */
+  aeadKey(secret: Uint8Array): AeadKey | number;
+  /**
+   * Seals in place: the first `associated` bytes of `data` are only authenticated, the last 16 become the tag, what lies
+   * between is encrypted. A nonce (12 bytes) must never come twice under one key. The length of `data`.
+   */
+  aeadSeal(key: AeadKey, nonce: Uint8Array, data: Uint8Array, associated: number): number;
+  /** Opens what `aeadSeal` made; the text goes to `into`, its length is returned. -EBADMSG when the tag does not fit. */
+  aeadOpen(key: AeadKey, nonce: Uint8Array, data: Uint8Array, associated: number, into: Uint8Array): number;
   /**
    * Calls back with (status, events) when the descriptor is readable (1) or writable (2); status < 0 is -errno found by
    * SO_ERROR (link down, netlink overrun), after which watching goes on. Returns a handle, or -errno.
@@ -78,6 +87,11 @@ export interface Native {
   poll(fd: number, events: number, callback: (status: number, events: number) => void): PollHandle | number;
   /** Stops watching; a handle already stopped is left alone. The descriptor stays open. */
   pollStop(handle: PollHandle): void;
+}
+
+/** Opaque. */
+export interface AeadKey {
+  readonly aeadKey: never;
 }
 
 /** Opaque. */

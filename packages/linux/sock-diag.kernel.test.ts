@@ -1,9 +1,8 @@
 /** Resetting connections, with real ones between two network namespaces: whose they are, how soon they learn of it, and what it costs the loop. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface, type Interface } from "node:readline";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { LineProgram } from "./line-program.ts";
 import { join, kernelTest, Namespace, until } from "./kernel-testing.ts";
 import { native } from "./load.ts";
 import { resetConnections, type ResetOutcome } from "./sock-diag.ts";
@@ -19,42 +18,14 @@ const HELD_MS = 5;
 /** It takes a millisecond or two on a machine that has nothing else to do. */
 const PATIENCE_MS = 500;
 
-/** A program in a namespace that answers each line with a line. */
-class Program {
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-  readonly #reader: Interface;
-
-  constructor(namespace: Namespace, ...words: string[]) {
-    const args = ["netns", "exec", namespace.name, process.execPath, PROGRAM, ...words];
-    this.#child = spawn("ip", args, { stdio: ["pipe", "pipe", "inherit"] });
-    assert.ok(this.#child.stdout !== null);
-    this.#reader = createInterface({ input: this.#child.stdout });
-    this.#lines = this.#reader[Symbol.asyncIterator]();
-  }
-
-  async line(): Promise<string> {
-    const { value, done } = await this.#lines.next();
-    assert.ok(done !== true, "the program has ended");
-    return value;
-  }
-
-  async ask(): Promise<string> {
-    this.#child.stdin?.write("?\n");
-    return this.line();
-  }
-
-  end(): Promise<void> {
-    const ended = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
-    this.#child.kill("SIGKILL");
-    this.#reader.close();
-    return ended;
-  }
+/** sock-diag-process.ts in a namespace. */
+function program(namespace: Namespace, ...words: string[]): LineProgram {
+  return new LineProgram("ip", ["netns", "exec", namespace.name, process.execPath, PROGRAM, ...words]);
 }
 
 let a: Namespace;
 let b: Namespace;
-let server: Program;
+let server: LineProgram;
 
 before(async () => {
   if (options.skip !== false) return;
@@ -63,7 +34,7 @@ before(async () => {
   join(a, b, "one", 77);
   for (const address of VIRTUAL)
     a.run("ip", "address", "add", `${address}/${address.includes(":") ? 64 : 24}`, "dev", "one", "nodad");
-  server = new Program(a, "serve", String(PORT));
+  server = program(a, "serve", String(PORT));
   assert.equal(await server.line(), "listening");
 });
 
@@ -73,7 +44,7 @@ after(async () => {
   b?.remove();
 });
 
-function told(client: Program): Promise<Record<string, Told>> {
+function told(client: LineProgram): Promise<Record<string, Told>> {
   return client.ask().then((line) => JSON.parse(line) as Record<string, Told>);
 }
 
@@ -107,7 +78,7 @@ test("idle clients learn of the reset at once, IPv4, IPv4 inside IPv6 and IPv6; 
   const [v4 = "", v6 = ""] = VIRTUAL;
   const mine = [`${v4} ${PORT}`, `${v4} ${PORT + 1}`, `${v6} ${PORT}`];
   const others = [`10.77.0.1 ${PORT}`, `10.77.0.1 ${PORT + 1}`, `fd77::1 ${PORT}`];
-  const client = new Program(b, "connect", "2", ...[...mine, ...others].flatMap((target) => target.split(" ")));
+  const client = program(b, "connect", "2", ...[...mine, ...others].flatMap((target) => target.split(" ")));
   try {
     assert.equal(await client.line(), "connected");
     const start_ms = native.monotonic() / 1e6;
@@ -126,7 +97,7 @@ test("idle clients learn of the reset at once, IPv4, IPv4 inside IPv6 and IPv6; 
     assert.equal(await server.ask(), "accepted 6");
     // Nothing is left; the listeners are, and take new ones.
     assert.deepEqual(await reset(VIRTUAL), { reset: 0, trouble: "" });
-    const again = new Program(b, "connect", "1", ...mine.flatMap((target) => target.split(" ")));
+    const again = program(b, "connect", "1", ...mine.flatMap((target) => target.split(" ")));
     assert.equal(await again.line(), "connected");
     await again.end();
   } finally {
@@ -137,7 +108,7 @@ test("idle clients learn of the reset at once, IPv4, IPv4 inside IPv6 and IPv6; 
 for (const count of [1000, 10_000]) {
   test(`${count} connections: all are reset, and the loop is never held for long`, options, async (t) => {
     const [v4 = ""] = VIRTUAL;
-    const client = new Program(b, "connect", String(count), v4, String(PORT));
+    const client = program(b, "connect", String(count), v4, String(PORT));
     try {
       assert.equal(await client.line(), "connected");
       await until("all are accepted", async () => (await server.ask()) === `accepted ${count}`, 20_000);
@@ -165,7 +136,7 @@ for (const count of [1000, 10_000]) {
 
 test("without an address there is nothing to do, and of another namespace nothing is touched", options, async () => {
   const [v4 = ""] = VIRTUAL;
-  const client = new Program(b, "connect", "1", v4, String(PORT));
+  const client = program(b, "connect", "1", v4, String(PORT));
   try {
     assert.equal(await client.line(), "connected");
     assert.deepEqual(await reset([]), { reset: 0, trouble: "" });

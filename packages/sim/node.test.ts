@@ -114,6 +114,16 @@ test("30 % loss on both links: no move and no gap at 100/300", () => {
   }
 });
 
+test("a standby that beats with its answers to the owner notices the death of another in time", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    world.kill("n3");
+    const noticed = () => world.node("n2").events.some((event) => event.node === "n2" && event.code === "node-dead");
+    const took = world.until(noticed, 2000);
+    assert.ok(took !== undefined && took <= 300 + 113 + 10, `seed ${seed}: ${took}`);
+  }
+});
+
 test("a healed partition costs nothing: the new owner keeps the group", () => {
   for (const seed of SEEDS) {
     const world = settled(seed, ["n1", "n2", "n3"]);
@@ -428,7 +438,7 @@ function hostile(world: VirtualCluster): void {
   world.faults.duplicate = 0.1;
   world.faults.slow = [0, 0.02, 0.1, 0.3][Math.floor(world.random() * 4)] ?? 0;
   world.faults.slow_ms = 900;
-  world.freeze = { probability: [0, 0.0005, 0.002][Math.floor(world.random() * 3)] ?? 0, longest_ms: 900 };
+  world.freeze = { probability: [0, 0.0005, 0.002][Math.floor(world.random() * 3)] ?? 0, longest_ms: 900, crash: 0 };
   const names = [...world.nodes.keys()];
   for (let i = 0; i < 150; i++) {
     world.run(world.random() * 400);

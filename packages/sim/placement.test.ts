@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { flapPenalty } from "@holdfast/core/node/eligibility.ts";
-import { hostileCluster, SETTINGS } from "./hostile-world.ts";
+import { clusterOf, DEFAULT_TIMES } from "./scenarios/clusters.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
 import type { Failback, GroupConfig } from "@holdfast/core/cluster.ts";
 import type { GroupName, InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
@@ -17,7 +17,7 @@ function names(...list: string[]): NodeName[] {
 }
 
 function world(seed: number, failback: Failback, prefer: Readonly<Record<string, NodeName[]>>): VirtualCluster {
-  const base = hostileCluster(3, Object.keys(prefer), SETTINGS[0] ?? [100, 300, 48, 236]);
+  const base = clusterOf(3, Object.keys(prefer), DEFAULT_TIMES);
   const groups = base.groups.map((group): GroupConfig => ({ ...group, prefer: prefer[group.name] ?? [], failback }));
   const made = new VirtualCluster({ ...base, groups }, seed);
   made.startAll();

@@ -1,22 +1,38 @@
-/** Faults that tests of the core plant in a virtual node or its kernel, to show that they are found. */
-import type { VirtualNode } from "./virtual-cluster.ts";
+/** What tests replace of a correct node, its kernel or its host, to show that the faults they plant are found. */
+import type { FencePlant } from "./fence.ts";
+import type { Daemon, VirtualNode } from "./virtual-node.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
-import type { GroupName } from "@holdfast/core/units/names.ts";
+import type { Instant } from "@holdfast/core/units/time.ts";
 
-/** A planted fault: what it replaces of a correct node or kernel. */
+export type Take = (input: Input) => readonly Effect[];
+
+/** Around each step of the core. */
+export type Around = (node: VirtualNode, daemon: Daemon, input: Input, take: Take, now: Instant) => readonly Effect[];
+
 export interface Plant {
-  /** Around each step of the core. */
-  readonly around?: (node: VirtualNode, input: Input, take: (input: Input) => readonly Effect[]) => readonly Effect[];
-  /** The key of a number in the fence; undefined: a commit needs no arm. */
-  readonly armedKey?: (group: GroupName, number: number) => string | undefined;
+  readonly around?: Around;
+  readonly fence?: FencePlant;
   /** The daemon that lost its record votes at once. */
   readonly neverAbstains?: boolean;
-  /** How much longer than K the fence stays open. */
-  readonly keepMore_ms?: number;
   /** One reading of the clock for all that waits in the sockets (V1). */
   readonly clockBeforeReceive?: boolean;
+  /** F6: a second daemon starts beside a frozen one. */
+  readonly twoProcesses?: boolean;
   /** Where a daemon is likely to freeze: before this effect. */
   readonly freezesBefore?: Effect["kind"];
-  /** Probability of a freeze between any two effects, instead of the world's own. */
-  readonly freeze?: number;
+  /** What the world does, instead of what its seed says. */
+  readonly world?: {
+    /** Probability of a freeze between any two effects. */
+    readonly freeze?: number;
+    readonly crash?: number;
+    readonly duplicate?: number;
+    readonly slow?: number;
+    readonly loss?: number;
+    /** Share of disturbances that take a node's memory. */
+    readonly memoryLoss?: number;
+    /** How much faster than usual things happen to it. */
+    readonly haste?: number;
+    /** Nothing but planned moves happens. */
+    readonly movesOnly?: boolean;
+  };
 }

@@ -1,119 +1,132 @@
 /**
- * A cluster in virtual time, for tests of the core only: real nodes (step), a network with delay, loss, duplication and
- * cuts, and the kernel's fence as ownership.md section 2 describes it. Daemons can be frozen and killed between effects.
- * The full simulator with its checkers is a room of its own; this is what the core's own tests need.
+ * A cluster in virtual time: the product's own core (step) on machines with clocks, fences and memory of their own, a network
+ * between them, faults in all of these, and checkers that see everything. The same seed brings the same world.
  */
-import { newNode, nextDeadline, type NodeState, step } from "@holdfast/core/node.ts";
-import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
-import type { Cluster } from "@holdfast/core/cluster.ts";
-import type { Effect, Input, LocalEvent, VoterRecord } from "@holdfast/core/effects.ts";
-import { ballotText } from "@holdfast/core/ownership/lease/ballot.ts";
-import { nextRandom, type RandomState, seededRandom } from "@holdfast/core/random.ts";
-import type { OperatorAction } from "@holdfast/core/wire/messages.ts";
-import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import { Checkers } from "./checkers/checkers.ts";
+import { type EffectFaults, NO_EFFECT_FAULTS } from "./effect-faults.ts";
+import { SimulatedFence } from "./fence.ts";
+import type { Ambush, ProcessFaults } from "./interruptions.ts";
+import { KernelClock } from "./kernel-clock.ts";
+import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
+import { Attacker, type AttackerPlan, SealedEnd } from "./sealing.ts";
+import { run, wake } from "./turn.ts";
+import type { Daemon, VirtualKernel, VirtualNode } from "./virtual-node.ts";
 import { VirtualTime } from "./virtual-time.ts";
-import { instant, type Instant } from "@holdfast/core/units/time.ts";
+import { newNode } from "@holdfast/core/node.ts";
+import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
+import { type Cluster, segmentsOf } from "@holdfast/core/cluster.ts";
+import type { Effect, Input, VoterRecord } from "@holdfast/core/effects.ts";
+import { nextRandom, type RandomState, seededRandom } from "@holdfast/core/random.ts";
+import type { Heartbeat, OperatorAction } from "@holdfast/core/wire/messages.ts";
+import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { Mac } from "@holdfast/core/units/mac.ts";
+import type { Instant } from "@holdfast/core/units/time.ts";
 
-interface Fence {
-  /** Until which tick a request may be committed, by group and number. */
-  readonly armed: Map<string, number>;
-  /** Until when (true time) a group is answered for. */
-  readonly alive: Map<GroupName, number>;
-  /** The last tick the kernel counted. */
-  jiffies: number;
-}
-
-interface Daemon {
-  state: NodeState;
-  readonly boot: BootId;
-  readonly queue: Input[];
-  /** What effects brought back: taken before `queue`. */
-  readonly results: Input[];
-  running: boolean;
-}
-
-export interface VirtualNode {
-  readonly name: NodeName;
-  kernel: KernelId;
-  fence: Fence;
-  records: Map<GroupName, VoterRecord> | undefined;
-  /** V2: kept with the records; on the kernel's clock. */
-  abstainUntil: number;
-  /** The kernel's clock: local = offset + rate x true time. */
-  rate: number;
-  readonly offset: number;
-  daemon: Daemon | undefined;
-  frozen: boolean;
-  readonly addresses: Set<GroupName>;
-  readonly events: LocalEvent[];
-  readonly announced: { readonly group: GroupName; readonly term: number; readonly at: number }[];
-  readonly replies: { readonly request: number; readonly code: string; readonly text: string }[];
-  exited: boolean;
-}
-
-export interface NetworkFaults {
-  loss: number;
-  duplicate: number;
-  /** Share of messages that are delayed by up to `slow_ms`. */
-  slow: number;
-  slow_ms: number;
-}
-
-/** E of ownership.md section 8. */
-const LATE_TICK_MS = 5;
+export type Trace = (node: VirtualNode, input: Input, effects: readonly Effect[]) => void;
 
 export class VirtualCluster extends VirtualTime {
   readonly cluster: Cluster;
   readonly nodes: ReadonlyMap<NodeName, VirtualNode>;
-  readonly faults: NetworkFaults = { loss: 0, duplicate: 0, slow: 0, slow_ms: 0 };
-  /** "from to" or "from to link". */
-  readonly cut = new Set<string>();
-  /** Probability that a daemon stops between two effects, and for how long at most. */
-  freeze = { probability: 0, longest_ms: 0 };
-  /** What happened in all. */
-  readonly counts = { messages: 0, commits: 0, refusedCommits: 0, freezes: 0 };
+  readonly network: Network;
+  readonly checkers: Checkers;
+  freeze: ProcessFaults = { probability: 0, longest_ms: 0, crash: 0 };
+  ambush: Ambush | undefined;
+  readonly effectFaults: EffectFaults = { ...NO_EFFECT_FAULTS };
+  readonly counts = {
+    commits: 0,
+    refusedCommits: 0,
+    freezes: 0,
+    crashes: 0,
+    failedEffects: 0,
+    reboots: 0,
+    lostRecords: 0,
+  };
   plant: Plant = {};
-  /** I3: who accepted which request, as the voters' records say. */
-  readonly #accepted = new Map<string, Set<NodeName>>();
-  /** I5: numbers that were armed, each with its boot. */
-  readonly #made = new Set<string>();
-  /** Every breach of I1 (two fences open), I3 and I5. */
-  readonly violations: string[] = [];
-  readonly #random: RandomState;
+  /** Inputs that a core has taken. */
+  steps = 0;
+  /** Daemons are told how often those before them crashed. */
+  countsCrashes = false;
+  /** When so many are taken the world is over. */
+  stepsMax = Number.POSITIVE_INFINITY;
+  trace: Trace | undefined;
+  attacker: Attacker | undefined;
+  /** Everything that happened, folded into one number. */
+  digest = 0x811c9dc5;
+  /** Called for a daemon that was killed between two effects. */
+  crashed: ((node: VirtualNode) => void) | undefined;
+  readonly randomState: RandomState;
   readonly #rateError: number;
   /** Clocks and ticks draw from their own. */
   readonly #clocks: RandomState;
   #boots = 0;
+  #kernels = 0;
 
   /** `rateError`: how far the rates of the nodes' clocks are off at most (rho). */
-  constructor(cluster: Cluster, seed: number, rateError = 0) {
+  constructor(cluster: Cluster, seed: number, rateError = 0, plant: Plant = {}) {
     super();
     this.#rateError = rateError;
     this.cluster = cluster;
-    this.#random = seededRandom(seed);
+    this.plant = plant;
+    this.randomState = seededRandom(seed);
     this.#clocks = seededRandom(seed * 7919 + 1);
+    this.network = new Network((delay, deliver) => this.at(delay, deliver), this.randomState);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
+    this.checkers = new Checkers(this, cluster.groups);
+  }
+
+  get violations(): readonly string[] {
+    return this.checkers.violations;
+  }
+
+  get faults(): Network["faults"] {
+    return this.network.faults;
+  }
+
+  get cut(): Network["cut"] {
+    return this.network.cut;
+  }
+
+  /** From now on datagrams are bytes, sealed, with an attacker on the wire. Before any daemon starts. */
+  sealDatagrams(plan: AttackerPlan): void {
+    this.attacker = new Attacker(plan, this.randomState);
   }
 
   #newNode(name: NodeName): VirtualNode {
+    const rate = 1 + this.#rateError * rateOf(nextRandom(this.#clocks), nextRandom(this.#clocks));
     return {
       name,
-      kernel: this.#identity("c0") as KernelId,
-      fence: { armed: new Map(), alive: new Map(), jiffies: 0 },
+      kernel: this.#newKernel(rate, 1000 * nextRandom(this.#clocks)),
+      formerKernels: [],
       records: new Map(),
       abstainUntil: 0,
-      rate: 1 + this.#rateError * (2 * nextRandom(this.#clocks) - 1),
-      offset: 1000 * nextRandom(this.#clocks),
+      drained: undefined,
+      crashes: [],
+      interfacesDown: new Set(),
       daemon: undefined,
       frozen: false,
       addresses: new Set(),
+      announcing: new Map(),
       events: [],
       announced: [],
       replies: [],
       exited: false,
     };
+  }
+
+  #newKernel(rate: number, offset: number): VirtualKernel {
+    this.#kernels += 1;
+    const { timing, groups } = this.cluster;
+    const clock = new KernelClock(this, { rate, offset, jiffy_ms: timing.jiffy, random: this.#clocks });
+    const segments = [...new Set(groups.flatMap((group) => segmentsOf(group)))];
+    const macs = segments.map((segment, i): [string, Mac] => [
+      segment,
+      `02:00:00:${hexByte(this.#kernels >> 8)}:${hexByte(this.#kernels)}:${hexByte(i)}` as Mac,
+    ]);
+    const times = { window_ms: timing.window, keep_ms: timing.keep };
+    const fence = new SimulatedFence(clock, times, this.plant.fence);
+    return { id: this.#identity("c0") as KernelId, clock, fence, macs: new Map(macs) };
   }
 
   #identity(prefix: string): string {
@@ -122,7 +135,11 @@ export class VirtualCluster extends VirtualTime {
   }
 
   random(): number {
-    return nextRandom(this.#random);
+    return nextRandom(this.randomState);
+  }
+
+  pick<Value>(values: readonly Value[]): Value {
+    return values[Math.floor(this.random() * values.length)] as Value;
   }
 
   node(name: string): VirtualNode {
@@ -133,32 +150,55 @@ export class VirtualCluster extends VirtualTime {
 
   start(name: string, interfacesDown: readonly InterfaceName[] = []): void {
     const node = this.node(name);
-    const open = [...node.fence.alive].filter(([, until]) => until > this.now).map(([group]) => group);
-    node.fence.armed.clear();
+    if (node.daemon !== undefined && this.plant.twoProcesses !== true) node.daemon.alive = false;
+    for (const interfaceName of interfacesDown) node.interfacesDown.add(interfaceName);
+    const { clock, fence } = node.kernel;
+    fence.adopt();
+    for (const group of this.cluster.groups) this.checkers.owners.check(group.name);
     const boot = this.#identity("b0") as BootId;
-    const now = this.#local(node);
+    const now = clock.now();
     const lost = node.records === undefined || now < node.abstainUntil;
     if (lost) node.abstainUntil = now + ABSTAIN_MS;
-    if (lost) node.records = new Map();
+    if (lost) this.#forget(node);
+    const open = new Set(fence.openGroups(this.now));
+    // As the engine does: what an earlier daemon left and nobody holds now goes.
+    node.addresses.clear();
+    for (const group of open) node.addresses.add(group);
     const state = newNode(
       {
         cluster: this.cluster,
         node: node.name,
         boot,
-        kernel: node.kernel,
+        kernel: node.kernel.id,
         seed: Math.floor(this.random() * 0x7fffffff) + 1,
         records: lost && this.plant.neverAbstains !== true ? undefined : node.records,
-        open: new Set(open),
-        drained: undefined,
-        interfacesDown,
+        open,
+        crashes: this.#crashesBefore(node, now),
+        drained: node.drained,
+        interfacesDown: [...node.interfacesDown],
         wallOffset_ms: 0,
       },
       now,
     );
-    node.daemon = { state, boot, queue: [], results: [], running: false };
+    node.daemon = newDaemon(state, boot, this.attacker === undefined ? undefined : new SealedEnd(this.cluster, boot));
     node.frozen = false;
     node.exited = false;
-    this.#wake(node);
+    wake(this, node);
+  }
+
+  /** What the daemon is told of those before it. */
+  #crashesBefore(node: VirtualNode, now: Instant): readonly Instant[] {
+    if (!this.countsCrashes || node.events.length === 0 || node.exited) return [];
+    node.crashes.push(now);
+    return node.crashes;
+  }
+
+  #forget(node: VirtualNode): void {
+    node.records = new Map();
+    this.checkers.votes.forgot(
+      node,
+      this.cluster.groups.map((group) => group.name),
+    );
   }
 
   startAll(): void {
@@ -167,17 +207,44 @@ export class VirtualCluster extends VirtualTime {
 
   /** kill -9: the daemon is gone, its fence and its addresses are not. */
   kill(name: string): void {
-    this.node(name).daemon = undefined;
+    const node = this.node(name);
+    if (node.daemon === undefined) return;
+    node.daemon.alive = false;
+    node.daemon = undefined;
+    node.announcing.clear();
   }
 
-  /** Power off: the kernel with its fence and its voter records is gone too. */
+  /** Power off: the kernel with its fences and its voter records is gone too. */
   powerOff(name: string): void {
     const node = this.node(name);
-    node.daemon = undefined;
-    node.fence = { armed: new Map(), alive: new Map(), jiffies: 0 };
+    this.kill(name);
+    this.counts.reboots += 1;
+    node.kernel = this.#newKernel(node.kernel.clock.rate, 1000 * nextRandom(this.#clocks));
+    node.formerKernels.length = 0;
+    node.crashes = [];
+    node.exited = true;
     node.addresses.clear();
     node.records = undefined;
-    node.kernel = this.#identity("c0") as KernelId;
+    node.abstainUntil = 0;
+  }
+
+  /** The file on tmpfs is gone; the kernel is not. */
+  loseRecords(name: string): void {
+    this.kill(name);
+    this.counts.lostRecords += 1;
+    this.node(name).records = undefined;
+  }
+
+  /** The daemon goes on in another network namespace, as a container does: the fence it leaves ends by itself. */
+  moveNamespace(name: string): void {
+    const node = this.node(name);
+    this.kill(name);
+    const { rate, offset } = node.kernel.clock;
+    node.formerKernels.push(node.kernel);
+    if (node.formerKernels.length > 4) node.formerKernels.shift();
+    node.kernel = this.#newKernel(rate, offset);
+    node.addresses.clear();
+    node.records = undefined;
   }
 
   stop(name: string): void {
@@ -187,209 +254,109 @@ export class VirtualCluster extends VirtualTime {
   continue(name: string): void {
     const node = this.node(name);
     node.frozen = false;
-    this.#wake(node);
+    const parked = node.daemon?.parked;
+    if (node.daemon !== undefined) node.daemon.parked = undefined;
+    if (parked !== undefined) this.at(0, parked);
+    else if ((node.daemon?.queue.length ?? 0) > 0) this.at(0, () => run(this, node));
+    wake(this, node);
   }
 
   isolate(name: string): void {
-    for (const other of this.nodes.keys()) {
-      if (other === name) continue;
-      this.cut.add(`${name} ${other}`).add(`${other} ${name}`);
-    }
+    this.network.isolate(name as NodeName, this.nodes.keys());
   }
 
   input(name: string, input: Input): void {
     const node = this.node(name);
     if (node.daemon === undefined) return;
     node.daemon.queue.push(input);
-    this.#run(node);
+    run(this, node);
   }
 
-  ask(name: string, request: number, target: string, action: OperatorAction): void {
-    this.input(name, { kind: "request", request, target: target as NodeName, action, timeout_ms: 10_000 });
+  setInterface(name: string, interfaceName: InterfaceName, up: boolean): void {
+    const { interfacesDown } = this.node(name);
+    if (up) interfacesDown.delete(interfaceName);
+    else interfacesDown.add(interfaceName);
+    this.input(name, { kind: "interfaceChanged", interface: interfaceName, up });
+  }
+
+  ask(name: string, request: number, target: string, action: OperatorAction, timeout_ms = 10_000): void {
+    const node = this.node(name);
+    if (node.daemon === undefined) return;
+    this.checkers.service.asked(node, request);
+    this.input(name, { kind: "request", request, target: target as NodeName, action, timeout_ms });
   }
 
   isOpen(name: string, group: string): boolean {
-    return (this.node(name).fence.alive.get(group as GroupName) ?? 0) > this.now;
+    return this.node(name).kernel.fence.isOpen(group as GroupName, this.now);
   }
 
   owner(group: string): NodeName | undefined {
-    return [...this.nodes.keys()].find((name) => this.isOpen(name, group));
+    for (const name of this.nodes.keys()) if (this.isOpen(name, group)) return name;
+    return undefined;
   }
 
-  #wake(node: VirtualNode): void {
-    const { daemon } = node;
-    if (daemon === undefined || node.frozen) return;
-    const local = this.#local(node);
-    const wait = Math.max(0, nextDeadline(daemon.state, local) - local) / node.rate;
-    // A little later than computed, so that rounding never makes it a little too early.
-    this.at(wait + 1e-6, () => {
-      if (node.daemon !== daemon || node.frozen) return;
-      const then = this.#local(node);
-      if (nextDeadline(daemon.state, then) > then) return;
-      daemon.queue.push({ kind: "tick" });
-      this.#run(node);
-    });
+  /** V2: kept before the answer leaves. */
+  saveVotes(node: VirtualNode, group: GroupName, record: VoterRecord): void {
+    node.records?.set(group, record);
+    this.checkers.votes.saved(node, group, record, this.now);
   }
 
-  #local(node: VirtualNode): Instant {
-    return instant(node.offset + node.rate * this.now);
-  }
-
-  /** The kernel's count of ticks, sometimes late by up to E, never back. */
-  #jiffies(node: VirtualNode): number {
-    const late = nextRandom(this.#clocks) < 0.3 ? nextRandom(this.#clocks) * LATE_TICK_MS : 0;
-    const count = Math.floor((this.#local(node) - late) / this.cluster.timing.jiffy);
-    node.fence.jiffies = Math.max(node.fence.jiffies, count);
-    return node.fence.jiffies;
-  }
-
-  #run(node: VirtualNode): void {
-    const { daemon } = node;
-    if (daemon === undefined || node.frozen || daemon.running) return;
-    daemon.running = true;
-    this.#continue(node, daemon, [], this.#local(node));
-  }
-
-  /** One effect after the other; a freeze may come between any two. */
-  #continue(node: VirtualNode, daemon: Daemon, effects: Effect[], woken: Instant): void {
-    for (;;) {
-      if (node.daemon !== daemon) return;
-      if (node.frozen) return this.at(1, () => this.#continue(node, daemon, effects, woken));
-      const likely = effects[0] !== undefined && effects[0].kind === this.plant.freezesBefore;
-      if (this.random() < (likely ? 0.3 : this.freeze.probability)) {
-        const length = this.random() * this.freeze.longest_ms;
-        this.counts.freezes += 1;
-        return this.at(length, () => this.#continue(node, daemon, effects, woken));
-      }
-      const effect = effects.shift();
-      if (effect !== undefined) {
-        this.#perform(node, daemon, effect);
-        continue;
-      }
-      const next = daemon.results.shift() ?? daemon.queue.shift();
-      if (next === undefined) break;
-      const take = (input: Input): readonly Effect[] =>
-        step(daemon.state, input, this.plant.clockBeforeReceive === true ? woken : this.#local(node));
-      effects.push(...(this.plant.around?.(node, next, take) ?? take(next)));
+  send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {
+    if (daemon.wire === undefined || this.attacker === undefined) {
+      this.network.carry(node.name, to, link, () => this.#arrived(to, { kind: "heartbeat", link, heartbeat }));
+      return;
     }
-    daemon.running = false;
-    this.#wake(node);
+    const bytes = this.attacker.pass(link, daemon.wire.seal(to, link, heartbeat));
+    this.network.carry(node.name, to, link, () => this.#opened(to, link, bytes));
+    const old = this.attacker.replay();
+    if (old === undefined) return;
+    const victim = this.pick([...this.nodes.keys()]);
+    const over = this.random() < 0.5 ? old.link : this.pick(this.cluster.links).name;
+    this.at(this.random() * 2 * this.cluster.timing.dead, () => this.#opened(victim, over, old.bytes));
   }
 
-  #perform(node: VirtualNode, daemon: Daemon, effect: Effect): void {
-    const { timing } = this.cluster;
-    switch (effect.kind) {
-      case "send":
-        for (const link of effect.links)
-          this.#send(node.name, effect.to, link, { kind: "heartbeat", link, heartbeat: effect.heartbeat });
-        return;
-      case "saveVotes":
-        node.records?.set(effect.group, effect.record);
-        this.#accept(node, effect.group, effect.record);
-        return;
-      case "arm": {
-        const { group, number } = effect;
-        const made = `${daemon.boot} ${number}`;
-        if (this.#made.has(made)) this.violations.push(`${this.now.toFixed(2)}: I5: ${node.name} made ${made} twice`);
-        this.#made.add(made);
-        const until = this.#jiffies(node) + Math.floor(timing.window / timing.jiffy);
-        node.fence.armed.set(this.#armedKey(group, number) ?? "", until);
-        return;
-      }
-      case "commit": {
-        const { group, number } = effect;
-        const key = this.#armedKey(group, number);
-        const armed = key === undefined || (node.fence.armed.get(key) ?? 0) > this.#jiffies(node);
-        if (armed) this.#open(node, daemon, group, number);
-        else this.counts.refusedCommits += 1;
-        const answer: Input = armed
-          ? { kind: "committed", group, number }
-          : { kind: "commitRefused", group, number, detail: "window over" };
-        daemon.results.push(answer);
-        return;
-      }
-      case "close":
-        for (const number of effect.armed) node.fence.armed.delete(`${effect.group} ${number}`);
-        node.fence.alive.delete(effect.group);
-        daemon.results.push({ kind: "closed", group: effect.group });
-        return;
-      case "flush":
-        daemon.results.push({ kind: "flush" });
-        return;
-      case "placeAddresses":
-        if (effect.wanted) node.addresses.add(effect.group);
-        else node.addresses.delete(effect.group);
-        if (effect.wanted) daemon.results.push({ kind: "addressesPlaced", group: effect.group, macs: [] });
-        return;
-      case "announce":
-        node.announced.push({ group: effect.group, term: effect.term, at: this.now });
-        return;
-      case "record":
-        node.events.push(effect.event);
-        return;
-      case "reply":
-        node.replies.push(effect);
-        return;
-      case "exit":
-        node.exited = true;
-        node.daemon = undefined;
-        return;
-      case "forgetGroup":
-      case "stopAnnouncing":
-      case "saveDrained":
-      case "forward":
-      case "relay":
-      case "passConnections":
-      case "resetConnections":
-        return;
-    }
+  #opened(to: NodeName, link: LinkName, bytes: Uint8Array): void {
+    const node = this.node(to);
+    for (const input of node.daemon?.wire?.open(link, bytes, node.kernel.clock.now()) ?? []) this.#arrived(to, input);
   }
 
-  #armedKey(group: GroupName, number: number): string | undefined {
-    return this.plant.armedKey === undefined ? `${group} ${number}` : this.plant.armedKey(group, number);
+  #arrived(to: NodeName, input: Input): void {
+    const node = this.nodes.get(to);
+    if (node?.daemon === undefined) return;
+    node.daemon.queue.push(input);
+    run(this, node);
   }
 
-  #accept(voter: VirtualNode, group: GroupName, record: VoterRecord): void {
-    const { accepted } = record;
-    if (accepted === undefined) return;
-    const key = `${group} ${ballotText(accepted.ballot)} ${accepted.number} ${accepted.holder.kernel}`;
-    const voters = this.#accepted.get(key) ?? new Set();
-    this.#accepted.set(key, voters.add(voter.name));
+  /** Called before each input is taken. */
+  stepped(node: VirtualNode, input: Input): void {
+    this.steps += 1;
+    const { kind } = input;
+    const mixed = Math.floor(this.now * 1000) ^ (kind.charCodeAt(kind.length - 1) << 8) ^ node.name.charCodeAt(1);
+    this.digest = Math.imul(this.digest ^ mixed, 0x01000193);
   }
+}
 
-  #open(node: VirtualNode, daemon: Daemon, group: GroupName, number: number): void {
-    this.counts.commits += 1;
-    const lease = daemon.state.groups.get(group)?.lease.state;
-    if (lease?.role === "holding") {
-      const key = `${group} ${ballotText(lease.ballot)} ${number} ${node.kernel}`;
-      const voters = this.#accepted.get(key)?.size ?? 0;
-      if (voters < daemon.state.majority)
-        this.violations.push(`${this.now.toFixed(2)}: I3: ${node.name} commits ${key} that ${voters} accepted`);
-    }
-    for (const other of this.nodes.values()) {
-      if (other !== node && this.isOpen(other.name, group)) {
-        this.violations.push(`${this.now.toFixed(2)}: ${node.name} opens ${group} while ${other.name} answers`);
-      }
-    }
-    const { jiffy, keep } = this.cluster.timing;
-    const ticks = this.#jiffies(node) + Math.floor((keep + (this.plant.keepMore_ms ?? 0)) / jiffy);
-    const late = nextRandom(this.#clocks) * LATE_TICK_MS;
-    node.fence.alive.set(group, (ticks * jiffy - node.offset) / node.rate + late);
-  }
+function newDaemon(state: Daemon["state"], boot: BootId, wire: SealedEnd | undefined): Daemon {
+  return {
+    state,
+    boot,
+    queue: [],
+    results: [],
+    wire,
+    alive: true,
+    running: false,
+    parked: undefined,
+    wakeAt: Number.POSITIVE_INFINITY,
+    forgotten: 0,
+  };
+}
 
-  #send(from: NodeName, to: NodeName, link: LinkName, input: Input): void {
-    const copies = this.random() < this.faults.duplicate ? 2 : 1;
-    for (let i = 0; i < copies; i++) {
-      if (this.cut.has(`${from} ${to}`) || this.cut.has(`${from} ${to} ${link}`)) continue;
-      if (this.random() < this.faults.loss) continue;
-      this.counts.messages += 1;
-      const slow = this.random() < this.faults.slow ? this.random() * this.faults.slow_ms : 0;
-      this.at(0.05 + 0.3 * this.random() + slow, () => {
-        const node = this.nodes.get(to);
-        if (node?.daemon === undefined) return;
-        node.daemon.queue.push(input);
-        this.#run(node);
-      });
-    }
-  }
+/** Often as fast or as slow as allowed: -1, 1, or anything between. */
+function rateOf(a: number, b: number): number {
+  if (a < 1 / 3) return -1;
+  return a < 2 / 3 ? 1 : 2 * b - 1;
+}
+
+function hexByte(value: number): string {
+  return (value & 0xff).toString(16).padStart(2, "0");
 }

@@ -1,4 +1,4 @@
-/** True time for tests: what is due runs in order, and time is where the last of it was. */
+/** True time: what is due runs in order, and time is where the last of it was. */
 
 interface Scheduled {
   readonly at: number;
@@ -11,6 +11,8 @@ export class VirtualTime {
   now = 1000;
   /** Everything that ran so far. */
   events = 0;
+  /** Nothing runs any more: a rule was broken, or all steps that were asked for are done. */
+  over = false;
   readonly #heap: Scheduled[] = [];
   #order = 0;
 
@@ -26,7 +28,7 @@ export class VirtualTime {
   run(duration_ms: number): void {
     const end = this.now + duration_ms;
     while (this.#next(end));
-    this.now = end;
+    if (!this.over) this.now = end;
   }
 
   at(delay_ms: number, run: () => void): void {
@@ -67,7 +69,7 @@ export class VirtualTime {
 
   #next(limit: number): boolean {
     const first = this.#heap[0];
-    if (first === undefined || first.at > limit) return false;
+    if (this.over || first === undefined || first.at > limit) return false;
     this.#pop();
     this.events += 1;
     this.now = Math.max(this.now, first.at);

@@ -7,7 +7,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import * as order from "@holdfast/linux/fence-orders.ts";
 import { Client } from "./client.ts";
-import { TestCluster, unable, until } from "./harness.ts";
+import { type Started, TestCluster, unable, until } from "./harness.ts";
 import type { Interrupt } from "./interrupt.ts";
 
 /** Where the old owner (n1) or the successor (n2) is stopped. */
@@ -29,34 +29,48 @@ const BROKEN_MS = 3000;
 describe("a planned move that is interrupted", { skip: unable() }, () => {
   let cluster: TestCluster;
   let client: Client;
+  const running = new Map<string, Started>();
+  const orders = (node: string): string => `${cluster.directory}/${node}/interrupt`;
   before(async () => {
     cluster = await TestCluster.start("interrupt");
     client = new Client(cluster);
+    for (const node of ["n1", "n2"]) {
+      cluster.signal(node, "SIGTERM", "engine");
+      await until(`${node} has left`, () => cluster.processes(node).length === 0);
+      await start(node);
+    }
   });
   after(() => cluster.down());
 
-  /** Puts daemons that can be interrupted in the place of the lab's own, one after the other. */
-  async function interruptible(node: string): Promise<string> {
-    const file = `${cluster.directory}/${node}/interrupt`;
-    cluster.signal(node, "SIGKILL");
-    await until(`${node} is dead`, () => cluster.processes(node).length === 0);
-    cluster.startEngine(node, file);
-    await until(`${node} is heard`, async () => (await cluster.status(node)).nodes.every(({ alive }) => alive));
-    return file;
+  /** A daemon that can be interrupted, in the place of the lab's own. Its crashes are ours and do not count. */
+  async function start(node: string): Promise<void> {
+    await cluster.insideLab("rm", "-f", `${cluster.files(node).run}/starts`);
+    const started = cluster.startEngine(node, orders(node));
+    running.set(node, started);
+    await until(`${node} is there: ${started.output()}`, async () =>
+      (await cluster.status(node)).nodes.every(({ alive }) => alive),
+    );
   }
 
   for (const signal of ["SIGSTOP", "SIGKILL"] as const) {
     for (const { node, title, ...place } of PLACES) {
       test(`${signal} of the ${node === "n1" ? "old owner" : "successor"} ${title}`, async (t) => {
-        const files = { n1: await interruptible("n1"), n2: await interruptible("n2") };
         await cluster.moveTo("n1");
         await client.steady();
         const from = client.position;
-        writeFileSync(files[node], JSON.stringify({ ...place, signal } satisfies Interrupt));
-        const moved = cluster.holdfast(node === "n1" ? "n3" : "n1", "move", "web", "n2", "--yes", "--timeout", "2s");
-        await until("the place is reached", () => !existsSync(files[node]));
+        writeFileSync(orders(node), JSON.stringify({ ...place, signal } satisfies Interrupt));
+        const moved = cluster.holdfast("n3", "move", "web", "n2", "--yes", "--timeout", "2s");
+        const reached = until("the place is reached", () => !existsSync(orders(node)));
+        await reached.catch(async (error: unknown) => {
+          const { stdout, stderr } = await moved;
+          throw new Error(`${String(error)}\n${stdout}${stderr}${running.get(node)?.output()}`);
+        });
         const owner = await client.steady();
         if (signal === "SIGSTOP") cluster.signal(node, "SIGCONT");
+        else {
+          await until("it is dead", () => cluster.processes(node, "engine").length === 0);
+          await start(node);
+        }
         await moved;
         const { lost, outage_ms } = await client.since(from);
         t.diagnostic(`${owner} answers: ${lost} probes lost, outage ${outage_ms} ms`);

@@ -2,7 +2,7 @@
  * A real cluster for a test file: the lab's namespaces and daemons, what they say over their sockets and the command, and
  * the processes themselves. Nothing here waits by blocking: the client's probe runs in the same process.
  */
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { readFileSync, readdirSync, readlinkSync, openSync, closeSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ApiFailure, fetchJson } from "@holdfast/api/client.ts";
@@ -103,6 +103,7 @@ export class TestCluster {
   readonly directory: string;
   #init = 0;
   readonly #closers: (() => void)[] = [];
+  readonly #entering: ChildProcess[] = [];
 
   private constructor(name: string) {
     this.name = name;
@@ -129,6 +130,7 @@ export class TestCluster {
 
   async down(): Promise<void> {
     for (const close of this.#closers) close();
+    this.#wakeEntering();
     const ended = await execute(HOLDFAST, "lab", "down", "--name", this.name);
     if (ended.code !== 0) throw new Error(`lab down: ${ended.stderr}`);
   }
@@ -201,7 +203,9 @@ export class TestCluster {
   /** The engine without the command before it: as soon as may be. With a file of orders it can be interrupted (interrupt.ts). */
   startEngine(node: string, interrupts?: string): Started {
     const { config, socket, state: stateDir, run: runDir } = this.files(node);
-    const { file, args, env } = runPlan({ config, node, socket, stateDir, runDir }, process.env);
+    // What interrupts it replaces modules of the source tree.
+    const from = interrupts === undefined ? undefined : "source";
+    const { file, args, env } = runPlan({ config, node, socket, stateDir, runDir, from }, process.env);
     if (interrupts === undefined) return this.#start(node, [file, ...args.slice(1)], env);
     const words = [file, "--import", INTERRUPT, ...args.slice(1)];
     return this.#start(node, words, { ...env, HOLDFAST_INTERRUPT: interrupts });
@@ -210,6 +214,7 @@ export class TestCluster {
   #start(node: string, command: readonly string[], env: NodeJS.ProcessEnv): Started {
     const words = ["-t", String(this.#init), "-m", "-n", "-p", "--", "ip", "netns", "exec", node];
     const child = spawn("nsenter", [...words, ...command], { stdio: ["ignore", "pipe", "pipe"], env });
+    this.#entering.push(child);
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding("utf8").on("data", (text: string) => (output += text));
@@ -276,11 +281,16 @@ export class TestCluster {
   /** Process ids of the node's daemon. */
   processes(node: string, kind?: ProcessKind): readonly number[] {
     const namespace = `net:[${statSync(this.namespacePath(node)).ino}]`;
-    const wanted = kind === undefined ? "/agent/" : `/agent/${kind}/main.ts`;
+    const kinds: readonly ProcessKind[] = kind === undefined ? ["engine", "control"] : [kind];
+    // From the source tree, or from the bundle.
+    const wanted = kinds.flatMap((each) => [`/agent/${each}/main.ts`, `/bundle/${each}.js`]);
     return readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
       .filter((pid) => read(() => readlinkSync(`/proc/${pid}/ns/net`)) === namespace)
-      .filter((pid) => read(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"))?.includes(wanted) === true)
+      .filter((pid) => {
+        const command = read(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+        return wanted.some((entry) => command?.includes(entry) === true);
+      })
       .map(Number);
   }
 
@@ -291,7 +301,13 @@ export class TestCluster {
     return pid;
   }
 
+  /** nsenter stops together with what it started, and must go on to take note of its end. */
+  #wakeEntering(): void {
+    for (const child of this.#entering) child.kill("SIGCONT");
+  }
+
   signal(node: string, signal: NodeJS.Signals, kind?: ProcessKind): void {
+    if (signal === "SIGCONT") this.#wakeEntering();
     for (const pid of this.processes(node, kind)) process.kill(pid, signal);
   }
 

@@ -32,6 +32,8 @@ describe("a daemon replaced in place", { skip: unable() }, () => {
         await cluster.lab("kill", down);
         await until(`${down} is down`, async () => (await cluster.status("n1")).nodes[2]?.alive === false);
         await until(`n2 knows it`, async () => (await cluster.status("n2")).nodes[2]?.alive === false);
+        await cluster.moveTo("n1");
+        await client.steady();
       }
       const from = client.position;
       const engine = cluster.process("n1", "engine");

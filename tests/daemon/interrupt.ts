@@ -4,7 +4,7 @@
  * knows that the place was reached.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { check, native } from "@holdfast/linux/load.ts";
+import type { Native } from "@holdfast/linux/native.ts";
 
 export interface Interrupt {
   /** First byte of the renewal datagram: see linux/fence-orders.ts. */
@@ -18,9 +18,17 @@ export interface Interrupt {
 const RENEWAL_NETWORK = [127, 9];
 
 const file = process.env["HOLDFAST_INTERRUPT"];
-if (file !== undefined) obey(file);
+if (file !== undefined) {
+  // The addon is patched as it is loaded, be it from the sources or from the bundle.
+  const load = process.dlopen.bind(process);
+  process.dlopen = (module, ...rest: [filename: string, flags?: number]) => {
+    load(module, ...rest);
+    const { exports } = module as { exports?: Partial<Native> };
+    if (exports?.send !== undefined) obey(file, exports as Native);
+  };
+}
 
-function obey(path: string): void {
+function obey(path: string, native: Native): void {
   const send = native.send.bind(native);
   let following = false;
   const moved = (payload: Uint8Array, address: Uint8Array | null, act: () => number): number => {
@@ -43,5 +51,5 @@ function obey(path: string): void {
 
 function halt(path: string, { signal }: Interrupt): void {
   rmSync(path);
-  check("kill", process.kill(process.pid, signal) ? 0 : -1);
+  process.kill(process.pid, signal);
 }

@@ -16,6 +16,9 @@ import { keyFileText, parseKeyFile } from "@holdfast/agent/seal/key-file.ts";
 import { keyFileErrorText } from "@holdfast/agent/seal/key-file-bytes.ts";
 import { keyId } from "@holdfast/agent/seal/keys.ts";
 import { ReplayWindow, WINDOW } from "@holdfast/agent/seal/replay-window.ts";
+import type { AeadOfKey } from "@holdfast/agent/seal/aead.ts";
+import { nativeAead } from "@holdfast/linux/aead.ts";
+import { native } from "@holdfast/linux/load.ts";
 import { createSealer } from "@holdfast/agent/seal/sealer.ts";
 import { emitArp, parseArpFrame } from "@holdfast/core/wire/arp.ts";
 import { emitHeartbeat, parseHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
@@ -205,8 +208,10 @@ property("a sealed datagram is opened once and as it was; with any bit changed i
   const suite = chance.pick<"encrypt" | "authenticate-only">(["encrypt", "authenticate-only"]);
   const key = { name: `k${chance.hex(4)}`, secret: bytesOf(chance, 32) };
   const options = { cluster: chance.hex(5), keys: { active: key, accepted: [key] }, suite };
-  const from = createSealer({ ...options, boot: chance.hex(16) as BootId });
-  const to = createSealer({ ...options, boot: chance.hex(16) as BootId });
+  // Node's cipher and the addon's must understand each other.
+  const cipher = (): { aead?: AeadOfKey } => (chance.once(2) ? {} : { aead: (secret) => nativeAead(native, secret) });
+  const from = createSealer({ ...options, ...cipher(), boot: chance.hex(16) as BootId });
+  const to = createSealer({ ...options, ...cipher(), boot: chance.hex(16) as BootId });
   const payload = bytesOf(chance, chance.below(400));
   const stream = chance.number(16);
   for (let before = chance.below(3); before > 0; before--) from.seal(stream, payload);

@@ -15,6 +15,8 @@ import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { failure, success } from "@holdfast/core/units/result.ts";
 import { type Instant, instant, milliseconds } from "@holdfast/core/units/time.ts";
+import { type NativeAead, nativeAead } from "@holdfast/linux/aead.ts";
+import { native } from "@holdfast/linux/load.ts";
 import { DatagramSource } from "@holdfast/linux/packet/socket-address.ts";
 import { VirtualTime } from "@holdfast/sim/virtual-time.ts";
 
@@ -155,7 +157,9 @@ export class SealedCluster extends VirtualTime {
       },
       instant(this.now),
     );
-    const sealer = createSealer({ cluster: CLUSTER.name, keys: SECRET_KEYS, boot, suite: "encrypt" });
+    // As the daemon does it: the addon's cipher.
+    const aead = (key: Uint8Array): NativeAead => nativeAead(native, key);
+    const sealer = createSealer({ cluster: CLUSTER.name, keys: SECRET_KEYS, boot, suite: "encrypt", aead });
     const node: SealedNode = {
       name,
       index,

@@ -2,9 +2,9 @@
  * The configuration for a process that must stay small: the parser runs in a child and its result is kept as JSON.
  * Nothing here may import yaml or zod, directly or through others.
  */
-import { fileURLToPath } from "node:url";
 import { failure, success, type Result } from "@holdfast/core/units/result.ts";
 import { type Compilation, compiled, compiledSoon } from "../compiled/compiled.ts";
+import { CONFIG_COMPILER_ENTRY } from "../processes.ts";
 import type { ConfigError } from "./config-error.ts";
 import type { ParsedConfig } from "./parsed-config.ts";
 import { readConfigBytes } from "./read-file.ts";
@@ -18,8 +18,6 @@ export interface LoadOptions {
   /** The running kernel's tick in milliseconds. */
   readonly jiffy: number;
 }
-
-const COMPILER = fileURLToPath(import.meta.resolve("./compile-main.ts"));
 
 /** The configuration at `path`. A cache that cannot be used or written costs time, never the start. */
 export function loadCluster(path: string, options: LoadOptions): Result<ParsedConfig, ConfigError[]> {
@@ -41,7 +39,7 @@ export async function loadClusterSoon(
 function compilation(path: string, bytes: Uint8Array, options: LoadOptions): Compilation {
   return {
     kind: "config",
-    program: COMPILER,
+    program: CONFIG_COMPILER_ENTRY,
     args: [path, String(options.jiffy)],
     bytes,
     variant: `${options.jiffy}-${FORMAT_VERSION}`,

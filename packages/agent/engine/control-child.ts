@@ -31,7 +31,11 @@ export class ControlChild {
 
   constructor(events: ControlEvents) {
     this.#events = events;
-    this.#start();
+  }
+
+  /** What is sent before is kept as for a control that died. */
+  start(): void {
+    if (this.#process === undefined && !this.#stopping) this.#start();
   }
 
   get pid(): number | undefined {

@@ -27,6 +27,7 @@ import type { Mac } from "@holdfast/core/units/mac.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
 import { earliest, instant, type Instant } from "@holdfast/core/units/time.ts";
 import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
+import { type NativeAead, nativeAead } from "@holdfast/linux/aead.ts";
 import { kernelId } from "@holdfast/linux/kernel-id.ts";
 import { native } from "@holdfast/linux/load.ts";
 
@@ -44,6 +45,7 @@ export interface DaemonOptions {
 }
 
 const HOUSEKEEPING_MS = 1000;
+const CONTROL_LATER_MS = 30;
 const RESTART_TIMEOUT_MS = 10_000;
 /** A wall clock that moved by less is only slewed. */
 const CLOCK_STEP_MS = 100;
@@ -70,6 +72,7 @@ export class Daemon {
   #cluster: Cluster;
   #self: NodeConfig;
   #keys: Keys;
+  readonly #takesOver: boolean;
   #wallOffset = Date.now() - monotonic();
 
   constructor(options: DaemonOptions) {
@@ -89,6 +92,7 @@ export class Daemon {
     this.#runtime = new Runtime(boot, crashes.length, cluster.timing.heartbeat);
     this.#runtime.schedule();
     const open = this.#fence.openGroups();
+    this.#takesOver = open.size > 0;
     const state = newNode(
       {
         cluster,
@@ -105,8 +109,8 @@ export class Daemon {
       },
       now,
     );
-    const input = (next: Input): void => this.#heard(next);
-    this.#sealer = createSealer({ cluster: cluster.name, keys: options.keys, boot, suite: cluster.seal });
+    const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
+    this.#sealer = sealerOf(options);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
@@ -204,11 +208,16 @@ export class Daemon {
     const { adapters, args } = this.#options;
     const isPresent = (addresses: readonly IpAddress[]): boolean => this.#addresses.isPresent(addresses);
     const group = new GroupFence({ cluster: this.#cluster, runDirectory: args.runDirectory, kernel, isPresent }, now);
-    for (const { index, name } of adapters.all()) {
-      const covered = group.fence.coverInterface(index, name);
+    for (const { index, name, port } of adapters.all()) {
+      const covered = group.fence.coverInterface(index, name, port);
       if (!covered.ok) throw new Error(covered.error);
     }
     return group;
+  }
+
+  /** A fence is open from the daemon before: until it is renewed nothing else is worth a millisecond. */
+  get takesOver(): boolean {
+    return this.#takesOver;
   }
 
   /** Start everything that brings inputs. */
@@ -229,13 +238,15 @@ export class Daemon {
     );
     this.#runtime.ready();
     this.#engine.input({ kind: "tick" });
+    // Its start takes a processor's time for as long as the voters need to answer.
+    setTimeout(() => this.#control.start(), this.#takesOver ? CONTROL_LATER_MS : 0);
     notifySystemd("READY=1");
   }
 
   #watchAdapters(): void {
     const events = this.#options.adapterEvents;
     events.changed = (adapter, before) => {
-      const covered = this.#fence.fence.coverInterface(adapter.index, adapter.name);
+      const covered = this.#fence.fence.coverInterface(adapter.index, adapter.name, adapter.port);
       if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
       if (before?.up !== adapter.up) this.#carrier(adapter.name as InterfaceName, adapter.up);
       this.#links.open();
@@ -258,9 +269,9 @@ export class Daemon {
   }
 
   /** From the network. */
-  #heard(input: Input): void {
+  #heard(inputs: readonly Input[]): void {
     this.#lookForPause();
-    this.#engine.input(input);
+    this.#engine.input(...inputs);
     this.#restart.turn();
   }
 
@@ -394,4 +405,9 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
+}
+
+function sealerOf({ cluster, keys, boot }: DaemonOptions): Sealer {
+  const aead = (key: Uint8Array): NativeAead => nativeAead(native, key);
+  return createSealer({ cluster: cluster.name, keys, boot, suite: cluster.seal, aead });
 }

@@ -53,9 +53,9 @@ export class Engine {
     this.#adapters = adapters;
   }
 
-  /** Take an input, and everything that follows from it. */
-  input(input: Input): void {
-    this.#queue.push(input);
+  /** Take inputs that came together, one after the other, and everything that follows from each. */
+  input(...inputs: readonly Input[]): void {
+    this.#queue.push(...inputs);
     if (this.#running) return;
     this.#running = true;
     try {

@@ -4,7 +4,7 @@ import type { Rejections } from "./rejections.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, LinkConfig, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
-import { emitHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
+import { HeartbeatEmitter } from "@holdfast/core/wire/heartbeat.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
 import type { LinkName, NodeName } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
@@ -22,21 +22,34 @@ interface Link {
   trouble: string | undefined;
 }
 
+/** Heartbeats are split to fit an Ethernet frame. */
+const DATAGRAM_BYTES = 2048;
+
 export class Links {
   readonly #links = new Map<LinkName, Link>();
   #peers: ReadonlyMap<NodeName, { readonly config: NodeConfig; readonly index: number }>;
   readonly #sealer: Sealer;
   readonly #adapters: Adapters;
-  readonly #input: (input: Input) => void;
+  readonly #input: (...inputs: readonly Input[]) => void;
   readonly #arrivals: Arrivals;
-  #encoded: { readonly heartbeat: Heartbeat; readonly bytes: Uint8Array } | undefined;
+  /** Heartbeats that were read and not yet told. */
+  #arrived: Input[] = [];
+  readonly #emitter = new HeartbeatEmitter();
+  readonly #datagram = new Uint8Array(DATAGRAM_BYTES);
+  #emitted: { readonly heartbeat: Heartbeat; readonly bytes: Uint8Array } | undefined;
 
-  constructor(cluster: Cluster, self: NodeConfig, sealer: Sealer, adapters: Adapters, input: (input: Input) => void) {
+  constructor(
+    cluster: Cluster,
+    self: NodeConfig,
+    sealer: Sealer,
+    adapters: Adapters,
+    input: (...inputs: readonly Input[]) => void,
+  ) {
     this.#peers = this.#configure(cluster, self);
     this.#sealer = sealer;
     this.#adapters = adapters;
     this.#input = input;
-    this.#arrivals = new Arrivals(sealer, input);
+    this.#arrivals = new Arrivals(sealer, (heartbeat) => this.#arrived.push(heartbeat));
   }
 
   /** Another configuration: links of the same address and port keep their sockets. */
@@ -84,7 +97,16 @@ export class Links {
 
   /** Take what has come already, without waiting for the loop. */
   read(): void {
-    for (const { socket } of this.#links.values()) socket?.read();
+    this.#readAllBut(undefined);
+  }
+
+  /** Copies come over all links within microseconds: reading a socket costs less than a wake-up of the loop for it. */
+  #readAllBut(drained: Link | undefined): void {
+    for (const link of this.#links.values()) if (link !== drained) link.socket?.read();
+    const arrived = this.#arrived;
+    if (arrived.length === 0) return;
+    this.#arrived = [];
+    this.#input(...arrived);
   }
 
   #openLink(link: Link): void {
@@ -97,6 +119,7 @@ export class Links {
     const options = { address: link.address, port: link.config.port, device: adapter.name };
     const opened = openUdp(native, options, {
       datagram: (bytes, from) => this.#arrivals.received(name, bytes, from),
+      drained: () => this.#readAllBut(link),
     });
     if (!opened.ok) return this.#lost(link, opened.error);
     link.socket = opened.value;
@@ -119,8 +142,8 @@ export class Links {
     const address = peer?.config.links[name];
     if (link?.socket === undefined || peer === undefined || address === undefined) return;
     // An extra heartbeat goes over all links as it is: its bytes are made once.
-    if (this.#encoded?.heartbeat !== heartbeat) this.#encoded = { heartbeat, bytes: emitHeartbeat(heartbeat) };
+    if (this.#emitted?.heartbeat !== heartbeat) this.#emitted = { heartbeat, bytes: this.#emitter.emit(heartbeat) };
     const stream = (link.index << 8) | peer.index;
-    link.socket.send(address, link.config.port, this.#sealer.seal(stream, this.#encoded.bytes));
+    link.socket.send(address, link.config.port, this.#sealer.seal(stream, this.#emitted.bytes, this.#datagram));
   }
 }

@@ -18,6 +18,7 @@ import { releaseStartPages } from "@holdfast/linux/memory.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
+const RELEASE_LATER_MS = 500;
 
 function main(args: EngineArguments): void {
   // Before anything has a deadline: with the compile cache warm no later start needs the TypeScript compiler (17 MB).
@@ -54,7 +55,9 @@ function main(args: EngineArguments): void {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => daemon.stop());
   process.on("SIGUSR2", () => daemon.restart());
   process.on("SIGHUP", () => daemon.reload());
-  releaseStartPages();
+  // It takes some milliseconds, which a fence that is open from before may not have.
+  if (daemon.takesOver) setTimeout(releaseStartPages, RELEASE_LATER_MS);
+  else releaseStartPages();
   daemon.run();
 }
 

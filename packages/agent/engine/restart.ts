@@ -7,7 +7,8 @@ import type { OutcomeCode } from "@holdfast/core/wire/messages.ts";
 import { heldGroups, restartObstacle } from "@holdfast/core/node/restarting.ts";
 import type { NodeState } from "@holdfast/core/node.ts";
 import type { Instant } from "@holdfast/core/units/time.ts";
-import { ENGINE_ENTRY, ENGINE_FLAGS, EXEC_TIME_VARIABLE } from "../processes.ts";
+import { engineEntry } from "../bundle.ts";
+import { ENGINE_FLAGS, EXEC_TIME_VARIABLE } from "../processes.ts";
 
 /** An engine with this word only checks what a start needs, prints a Checked, and leaves. */
 export const CHECK_WORD = "--check";
@@ -58,7 +59,7 @@ export class Restart {
     if (this.#phase.kind !== "none") return reply("refused", "a restart is under way already");
     this.#phase = { kind: "checking" };
     const file = process.execPath;
-    const args = [...ENGINE_FLAGS, ENGINE_ENTRY, ...process.argv.slice(2), CHECK_WORD];
+    const args = [...ENGINE_FLAGS, engineEntry(), ...process.argv.slice(2), CHECK_WORD];
     const options = { timeout: Math.min(timeout_ms, CHECK_TIMEOUT_MS), maxBuffer: 1 << 20 };
     execFile(file, args, options, (error, stdout, stderr) => {
       const obstacle = this.#judge(error, stdout, stderr);
@@ -128,7 +129,7 @@ export class Restart {
   #become(): void {
     this.#steps.leaving();
     const file = process.execPath;
-    const args = [file, ...ENGINE_FLAGS, ENGINE_ENTRY, ...process.argv.slice(2)];
+    const args = [file, ...ENGINE_FLAGS, engineEntry(), ...process.argv.slice(2)];
     process.execve?.(file, args, { ...environment(), [EXEC_TIME_VARIABLE]: String(process.hrtime.bigint()) });
   }
 }

@@ -2,9 +2,9 @@
  * The keys for a process that must stay small: the parser runs in a child. Its result is kept beside the compiled
  * configuration, in a directory of ours alone and as closed as the key file itself. Must not import yaml.
  */
-import { fileURLToPath } from "node:url";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 import { type Compilation, compiled, compiledSoon } from "../compiled/compiled.ts";
+import { KEYS_COMPILER_ENTRY } from "../processes.ts";
 import { type KeyFileError, readKeyFileBytes } from "./key-file-bytes.ts";
 import type { Key, Keys } from "./keys.ts";
 
@@ -15,8 +15,6 @@ export interface CompiledKeys {
   readonly active: string;
   readonly accepted: readonly { readonly name: string; readonly secret: string }[];
 }
-
-const COMPILER = fileURLToPath(import.meta.resolve("./compile-keys-main.ts"));
 
 /** The keys at `path`, which is read and whose mode is checked each time. */
 export function loadKeys(path: string, cacheDirectory: string | undefined): Result<Keys, KeyFileError> {
@@ -38,7 +36,7 @@ export async function loadKeysSoon(
 function compilation(path: string, bytes: Uint8Array, cacheDirectory: string | undefined): Compilation {
   return {
     kind: "keys",
-    program: COMPILER,
+    program: KEYS_COMPILER_ENTRY,
     args: [path],
     bytes,
     variant: String(KEYS_FORMAT),

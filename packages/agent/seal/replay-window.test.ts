@@ -43,8 +43,8 @@ test("numbers of 48 bits, and the edges of the window", () => {
   }
 });
 
-test("a Recent never holds more than its bound and forgets what was used longest ago", () => {
-  const recent = new Recent<number>(3);
+test("a Recent never holds more than its bound, forgets the oldest that was not used, and never the newest", () => {
+  const recent = new Recent<string, number>(3);
   for (const [i, name] of ["a", "b", "c"].entries()) recent.put(name, i);
   assert.equal(recent.find("a"), 0);
   recent.put("d", 3);

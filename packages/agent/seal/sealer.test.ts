@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { createCipheriv, createHash, createHmac } from "node:crypto";
 import { test } from "node:test";
-import { createSealer, HEADER_BYTES, TAG_BYTES } from "./sealer.ts";
+import { TAG_BYTES } from "./aead.ts";
+import { createSealer, HEADER_BYTES } from "./sealer.ts";
 import type { Keys } from "./keys.ts";
 import type { Rejected, Sealer, Suite } from "./sealer.ts";
 import type { BootId } from "@holdfast/core/units/names.ts";

@@ -178,12 +178,16 @@ function fenceOf(state: NodeState, group: Group, node: NodeName): FenceState | u
   return peer?.alive === true ? peer.groups.get(group.config.name)?.fence : undefined;
 }
 
-/** Nothing is forwarded or served here any more. The lease is idle or prepared then: no other close is on its way. */
+/**
+ * Nothing is forwarded or served here any more. Called when time ends it and when this node stands again itself: what
+ * forwards refuses every commit, so the close comes before the first of them.
+ */
 export function endFarewell(state: NodeState, group: Group): void {
   if (group.farewell === undefined) return;
   group.farewell.stage = "closing";
   group.farewell.withdrawAt = NEVER;
   state.effects.push({ kind: "close", group: group.config.name, armed: [] });
-  if (group.addressesWanted && group.offer === undefined) wantAddresses(state, group, false);
+  const owns = group.lease.state.role === "holding";
+  if (group.addressesWanted && group.offer === undefined && !owns) wantAddresses(state, group, false);
   tellEverybody(state);
 }

@@ -1,7 +1,7 @@
 /** Joins each group's lease to the rest of the node: what it may know, and what hangs on its outcomes. */
 import { happened } from "./events.ts";
 import { ineligibility, ownRank } from "./eligibility.ts";
-import { bidFarewell } from "./handing-over.ts";
+import { bidFarewell, endFarewell } from "./handing-over.ts";
 import { abandonMove, continueMove } from "./moves.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
@@ -94,6 +94,7 @@ export function leaseDeadline(state: NodeState, group: Group, now: Instant): Ins
 function stood(state: NodeState, group: Group, now: Instant): void {
   const before = group.record.accepted?.holder.node;
   const peer = before === undefined ? undefined : state.peers.get(before);
+  endFarewell(state, group);
   group.marks = { lastHeardOfOwner: undefined, stoodAt: now, electedAt: undefined };
   if (before === state.self.name) {
     group.cause = `${before} held it before its daemon restarted`;

@@ -11,7 +11,7 @@ import { adoptBoot, firstCopy, isFormerBoot, type Peer, whenSent } from "../memb
 import { ROUND_MAX } from "../ownership/lease/ballot.ts";
 import type { GroupReport, Heartbeat, LeaseEntry } from "../wire/messages.ts";
 import type { LinkName } from "../units/names.ts";
-import { between, type Instant } from "../units/time.ts";
+import { between, earliest, type Instant } from "../units/time.ts";
 
 /** Messages may overtake each other by this many before they count as lost. */
 const REORDER = 2;
@@ -37,6 +37,7 @@ export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, 
   if (heartbeat.boot !== peer.boot) {
     adoptBoot(peer, heartbeat.boot, heartbeat.kernel);
     compareConfiguration(state, peer, heartbeat, now);
+    askAnew(state, now);
   }
   heard(hearing, heartbeat.message, !heartbeat.extra, state.cluster.timing.heartbeat, now);
   takeEcho(peer, hearing, heartbeat, now);
@@ -52,6 +53,13 @@ export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, 
   takeLease(state, peer, heartbeat, now);
   hearOutcomes(state, heartbeat.outcomes);
   hearRequests(state, heartbeat.requests, now);
+}
+
+/** What was asked of a voter before it knew this boot was dropped there (V3): a daemon that starts does not wait for the repeat. */
+function askAnew(state: NodeState, now: Instant): void {
+  for (const { lease } of state.groups.values()) {
+    if (lease.state.role === "preparing") lease.state.repeatAt = earliest(lease.state.repeatAt, now);
+  }
 }
 
 /** Somebody with our key who is not in our configuration, or has our own name. */

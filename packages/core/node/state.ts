@@ -129,6 +129,8 @@ export interface NodeState {
   readonly abstainUntil: Instant;
   abstaining: boolean;
   nextBeat: Instant;
+  /** When the regular heartbeats were last sent. */
+  lastBeat: Instant;
   /** The last turn of the loop's time, to notice a stall. */
   expectedBy: Instant;
   stalledUntil: Instant;
@@ -221,6 +223,7 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     abstainUntil: beginning.records === undefined ? after(now, ABSTAIN_MS) : now,
     abstaining: beginning.records === undefined,
     nextBeat: now,
+    lastBeat: now,
     expectedBy: now,
     stalledUntil: after(now, -3_600_000),
     crashingUntil: crashingUntil(beginning.crashes ?? [], now),

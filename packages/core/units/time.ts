@@ -29,5 +29,7 @@ export function between(start: Instant, end: Instant): Milliseconds {
 
 /** The earliest of the given instants; NEVER without any. */
 export function earliest(...instants: readonly Instant[]): Instant {
-  return Math.min(NEVER, ...instants) as Instant;
+  let first = NEVER;
+  for (const each of instants) if (each < first) first = each;
+  return first;
 }

@@ -12,9 +12,19 @@ export class ByteWriter {
     return this.#length;
   }
 
-  /** What was written; shares memory with the writer, which must not be used afterwards. */
+  /** What was written; shares memory with the writer, which changes it when it is used again. */
   bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Begin anew in the same memory. */
+  clear(): void {
+    this.#length = 0;
+  }
+
+  /** A copy of what was written since `start`, a `length` of before. */
+  copyFrom(start: number): Uint8Array {
+    return this.#bytes.slice(start, this.#length);
   }
 
   u8(value: number): void {

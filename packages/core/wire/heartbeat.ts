@@ -58,20 +58,53 @@ export const ENTRY_WRITERS: { readonly [List in ListName]: (out: ByteWriter, ent
  * Throws RangeError above 65535 bytes or 255 heard reports: use `splitHeartbeat` (heartbeat-split.ts) first.
  */
 export function emitHeartbeat(h: Heartbeat): Uint8Array {
-  if (h.heard.length > MAXIMUM_HEARD) throw new RangeError(`${h.heard.length} heard reports; split the message`);
-  const out = new ByteWriter();
-  writeHead(out, h);
-  writeEcho(out, h.echo);
-  writeDrainReason(out, h.drainReason);
-  writeList(out, "heard", h.heard);
-  writeList(out, "groups", h.groups);
-  writeList(out, "lease", h.lease);
-  writeList(out, "events", h.events);
-  writeList(out, "requests", h.requests);
-  writeList(out, "outcomes", h.outcomes);
-  if (out.length > MAXIMUM_HEARTBEAT_BYTES)
-    throw new RangeError(`a heartbeat of ${out.length} bytes; split the message`);
-  return out.bytes();
+  return new HeartbeatEmitter().emit(h);
+}
+
+/** Emits one message after the other in the same memory, and writes lists that several of them share but once. */
+export class HeartbeatEmitter {
+  readonly #out = new ByteWriter();
+  readonly #heard = new SharedSection("heard");
+  readonly #groups = new SharedSection("groups");
+
+  /** As `emitHeartbeat`; the bytes are valid until the next call. */
+  emit(h: Heartbeat): Uint8Array {
+    if (h.heard.length > MAXIMUM_HEARD) throw new RangeError(`${h.heard.length} heard reports; split the message`);
+    const out = this.#out;
+    out.clear();
+    writeHead(out, h);
+    writeEcho(out, h.echo);
+    writeDrainReason(out, h.drainReason);
+    this.#heard.write(out, h.heard);
+    this.#groups.write(out, h.groups);
+    writeList(out, "lease", h.lease);
+    writeList(out, "events", h.events);
+    writeList(out, "requests", h.requests);
+    writeList(out, "outcomes", h.outcomes);
+    if (out.length > MAXIMUM_HEARTBEAT_BYTES)
+      throw new RangeError(`a heartbeat of ${out.length} bytes; split the message`);
+    return out.bytes();
+  }
+}
+
+/** A section whose list is the same one in the heartbeats of an interval to all peers. Lists never change. */
+class SharedSection<List extends ListName> {
+  readonly #list: List;
+  #entries: Heartbeat[List] | undefined;
+  #bytes: Uint8Array | undefined;
+
+  constructor(list: List) {
+    this.#list = list;
+  }
+
+  write(out: ByteWriter, entries: Heartbeat[List]): void {
+    if (entries.length === 0) return;
+    if (this.#bytes !== undefined && this.#entries === entries) return out.raw(this.#bytes);
+    const start = out.length;
+    writeList(out, this.#list, entries);
+    this.#entries = entries;
+    this.#bytes = out.copyFrom(start);
+  }
 }
 
 export function writeHead(out: ByteWriter, h: Heartbeat): void {

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { native } from "@holdfast/linux/load.ts";
-import { measureOutage } from "../outage.ts";
+import { measureOutage, ownerChanges } from "../outage.ts";
 import { describeViolation } from "../overlap.ts";
 import type { Topology } from "../topology.ts";
 import type { FromTraffic, Seen, Steady, ToTraffic } from "./messages.ts";
@@ -25,6 +25,7 @@ class Traffic {
   readonly #watcher: Watcher;
   #waiters: Waiter[] = [];
   #number = 0;
+  #timer = -1;
 
   constructor(topology: Topology) {
     const names = topology.nodes.map((node) => node.name);
@@ -55,12 +56,17 @@ class Traffic {
 
   start(): void {
     const timer = socket.must(native.timerCreate(), "timerfd");
-    socket.must(native.timerSet(timer, native.monotonic() + 1e6, 1e6), "set the timer");
+    this.#timer = timer;
+    this.#run(true);
     const handle = native.poll(timer, 1, () => {
       const expirations = native.timerRead(timer);
       if (expirations > 0) this.#tick(this.#number + expirations);
     });
     if (typeof handle === "number") socket.must(handle, "watch the timer");
+  }
+
+  #run(running: boolean): void {
+    socket.must(native.timerSet(this.#timer, running ? native.monotonic() + 1e6 : 0, 1e6), "set the timer");
   }
 
   #tick(number: number): void {
@@ -106,6 +112,9 @@ class Traffic {
 
   take(message: Exclude<ToTraffic, { kind: "start" }>): void {
     switch (message.kind) {
+      case "run":
+        this.#run(message.running);
+        return tell({ kind: "reply", id: message.id, value: { number: this.#number } });
       case "position":
         return tell({ kind: "reply", id: message.id, value: { number: this.#number } });
       case "steady":
@@ -127,7 +136,11 @@ class Traffic {
     const violations = this.#watcher.violations.filter(
       (each) => Math.max(each.first.number, each.second.number) >= from,
     );
+    const changes = ownerChanges(this.#probe4.samples(from, to));
+    const changes6 = ownerChanges(this.#probe6.samples(from, to));
     return {
+      overlap_ms: this.#watcher.overlap_ms(from, to),
+      changes: changes6.length > changes.length ? changes6 : changes,
       ipv4: measureOutage(this.#probe4.samples(from, to)),
       ipv6: measureOutage(this.#probe6.samples(from, to)),
       violations: violations.map(describeViolation),

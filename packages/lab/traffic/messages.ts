@@ -1,10 +1,12 @@
 /** What the lab's supervisor and its traffic process say to each other. */
-import type { Outage } from "../outage.ts";
+import type { Outage, OwnerChange } from "../outage.ts";
 import type { ProbeKind } from "../overlap.ts";
 import type { Topology } from "../topology.ts";
 
 export type ToTraffic =
   | { readonly kind: "start"; readonly topology: Topology }
+  /** Ends the traffic for a while, or goes on with it: what a node uses when nobody asks it anything. */
+  | { readonly kind: "run"; readonly id: number; readonly running: boolean }
   /** Number of the latest probe. */
   | { readonly kind: "position"; readonly id: number }
   /**
@@ -43,6 +45,10 @@ export interface Seen {
   readonly ipv6: Outage;
   /** Each violation's lines; of all time, with their count before `from` left out. */
   readonly violations: readonly (readonly string[])[];
+  /** Milliseconds in which the watcher was answered by two nodes. */
+  readonly overlap_ms: number;
+  /** Over IPv4 or IPv6, whichever saw more. */
+  readonly changes: readonly OwnerChange[];
   /** Answers the watcher captured since the start, by node and kind: it is not blind. */
   readonly answers: Readonly<Record<string, Readonly<Record<ProbeKind, number>>>>;
 }

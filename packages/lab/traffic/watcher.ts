@@ -162,6 +162,10 @@ export class Watcher {
     return this.#detector.violations;
   }
 
+  overlap_ms(from: number, to: number): number {
+    return this.#detector.overlap_ms(from, to);
+  }
+
   /** Answers captured since the start, by node and kind. */
   get answers(): Readonly<Record<string, Readonly<Record<ProbeKind, number>>>> {
     return this.#answers;

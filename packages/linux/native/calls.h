@@ -37,6 +37,11 @@ napi_value enter_namespace(napi_env env, napi_callback_info info);
 napi_value advise_memory(napi_env env, napi_callback_info info);
 napi_value notify(napi_env env, napi_callback_info info);
 
+/* aead.c */
+napi_value aead_key(napi_env env, napi_callback_info info);
+napi_value aead_seal(napi_env env, napi_callback_info info);
+napi_value aead_open(napi_env env, napi_callback_info info);
+
 /* poll.c */
 napi_value poll_start(napi_env env, napi_callback_info info);
 napi_value poll_stop(napi_env env, napi_callback_info info);

@@ -1,5 +1,5 @@
 /*
- * The kernel's system calls on byte buffers, and libuv watchers, for packages/linux. No policy.
+ * The kernel's system calls on byte buffers, libuv watchers, and one cipher, for packages/linux. No policy.
  *
  * The surface is declared and documented in ../native.ts. Whatever the kernel refuses comes back as -errno; arguments
  * of a wrong type, and buffers too short for what is asked, come back as -EINVAL. Nothing here throws.
@@ -36,6 +36,9 @@ static const struct {
     {"setns", enter_namespace},
     {"adviseMemory", advise_memory},
     {"notify", notify},
+    {"aeadKey", aead_key},
+    {"aeadSeal", aead_seal},
+    {"aeadOpen", aead_open},
     {"poll", poll_start},
     {"pollStop", poll_stop},
 };

@@ -22,6 +22,8 @@ const FLAG_LOWER_UP = 0x10000;
 const LINK_HEADER_BYTES = 16;
 const ATTRIBUTE_ADDRESS = 1;
 const ATTRIBUTE_NAME = 3;
+const ATTRIBUTE_KIND = 18;
+const KIND_OF_PORT = 4;
 
 export interface Link {
   readonly index: number;
@@ -31,6 +33,8 @@ export interface Link {
   /** Administratively up, with carrier and in operation. */
   readonly up: boolean;
   readonly loopback: boolean;
+  /** Of a bridge, bond or team: what it receives goes up to that interface. */
+  readonly port: boolean;
   /** IFF_ flags of netdevice(7). */
   readonly flags: number;
 }
@@ -60,6 +64,7 @@ export function parseLink(message: Message): Link | undefined {
   const name = readText(at.get(ATTRIBUTE_NAME));
   if (index === undefined || flags === undefined || name === undefined) return undefined;
   const address = at.get(ATTRIBUTE_ADDRESS);
+  const portKind = readText(attributes(at.get(ATTRIBUTE_KIND) ?? new Uint8Array(), 0).get(KIND_OF_PORT));
   const working = FLAG_UP | FLAG_RUNNING | FLAG_LOWER_UP;
   return {
     index,
@@ -67,6 +72,8 @@ export function parseLink(message: Message): Link | undefined {
     mac: address?.length === 6 ? macFromBytes(address) : undefined,
     up: (flags & working) === working,
     loopback: (flags & FLAG_LOOPBACK) !== 0,
+    // A member of a VRF receives for itself.
+    port: portKind !== undefined && portKind !== "vrf",
     flags,
   };
 }

@@ -43,6 +43,7 @@ test("a link has its index, name, Ethernet address and state", options, () => {
     mac: "62:ce:c1:47:38:da",
     up: true,
     loopback: false,
+    port: false,
     flags: 0x11043,
   });
 });

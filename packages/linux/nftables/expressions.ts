@@ -173,3 +173,10 @@ export function changeMap(map: string, operation: number, register: number, valu
 export function sendOut(register: number): Expression {
   return expression("fwd", (writer) => writer.attributeBe32(1, register));
 }
+
+/** The same to the neighbour whose address `next` holds, IPv4 or IPv6 by `protocol` (NFPROTO_...): the kernel asks for its MAC. */
+export function sendTo(register: number, next: number, protocol: number): Expression {
+  return expression("fwd", (writer) =>
+    writer.attributeBe32(1, register).attributeBe32(2, next).attributeBe32(3, protocol),
+  );
+}

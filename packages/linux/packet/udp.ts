@@ -44,6 +44,8 @@ export interface UdpOptions {
 export interface UdpEvents {
   /** `data` and `from` are valid until the callback returns. */
   readonly datagram: (data: Uint8Array, from: Readonly<DatagramSource>) => void;
+  /** The loop found the socket readable, and all that had come was given. */
+  readonly drained?: () => void;
   /** An error of the socket (-errno), such as an ICMP error or the interface going down; receiving goes on. */
   readonly trouble?: (status: number) => void;
 }
@@ -86,7 +88,10 @@ export class UdpSocket {
     try {
       this.#configure(options);
       check("bind", native.bind(fd, internetAddress(options.address, options.port, this.#scope)));
-      const handle = native.poll(fd, 1, (status) => this.#ready(status));
+      const handle = native.poll(fd, 1, (status) => {
+        this.#ready(status);
+        events.drained?.();
+      });
       if (typeof handle === "number") throw new Error(`poll: ${handle}`);
       this.#handle = handle;
     } catch (error) {

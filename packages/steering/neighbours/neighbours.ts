@@ -4,7 +4,7 @@
  * drops announcements before that.
  */
 import { isIpv4 } from "@holdfast/core/units/ip.ts";
-import { earliest } from "@holdfast/core/units/time.ts";
+import { earliest, NEVER } from "@holdfast/core/units/time.ts";
 import { gratuitousReply, gratuitousRequest } from "@holdfast/core/wire/arp.ts";
 import { unsolicitedAdvertisement } from "@holdfast/core/wire/ndp.ts";
 import { announced, isDue, retry, startAgain, startSchedule } from "./schedule.ts";
@@ -79,6 +79,8 @@ interface Entry {
 class ScheduledNeighbours implements Neighbours {
   readonly #port: NeighbourPort;
   #entries: readonly Entry[] = [];
+  /** The earliest of all schedules: asked at each turn of the loop. */
+  #dueAt: Instant = NEVER;
   /** Kept for groups that are not announced now: an old owner's late word must not bring them back. */
   readonly #terms = new Map<GroupName, number>();
 
@@ -104,14 +106,17 @@ class ScheduledNeighbours implements Neighbours {
       }
     }
     this.#entries = entries;
+    this.#setDueAt();
     return stale;
   }
 
   again(group: GroupName, now: Instant): void {
     for (const entry of this.#entries) if (entry.group === group) entry.schedule = startAgain(entry.schedule, now);
+    this.#setDueAt();
   }
 
   run(now: Instant): readonly SendFailure[] {
+    if (now < this.#dueAt) return [];
     const failures: SendFailure[] = [];
     for (const entry of this.#entries) {
       if (!isDue(entry.schedule, now)) continue;
@@ -119,11 +124,16 @@ class ScheduledNeighbours implements Neighbours {
       if (reason !== undefined) failures.push({ group: entry.group, ...entry.place, reason });
       entry.schedule = reason === undefined ? announced(entry.schedule, now) : retry(entry.schedule, now);
     }
+    this.#setDueAt();
     return failures;
   }
 
   nextDeadline(): Instant {
-    return earliest(...this.#entries.map((entry) => entry.schedule.dueAt));
+    return this.#dueAt;
+  }
+
+  #setDueAt(): void {
+    this.#dueAt = earliest(...this.#entries.map((entry) => entry.schedule.dueAt));
   }
 
   /** The reason of the first failure; undefined when all was sent. */

@@ -127,7 +127,10 @@ test("G3, exhaustively to 7 nodes: whatever the generation before had, its major
     const formers = [here, `${here}x`, ...here.split("").map((gone) => here.replace(gone, ""))];
     for (let set = 0; set < 2 ** n; set++) {
       const arrived = Object.fromEntries(
-        here.split("").filter((_, i) => (set & (1 << i)) !== 0).map((name) => [name, 9000]),
+        here
+          .split("")
+          .filter((_, i) => (set & (1 << i)) !== 0)
+          .map((name) => [name, 9000]),
       );
       if (obstacle(cluster(2, here), cluster(3, here, 400), arrived) !== "") continue;
       for (const former of formers) {

@@ -1,0 +1,36 @@
+/** All that is checked while a world runs; a broken rule ends it. */
+import { IdentitiesChecker } from "./identities.ts";
+import { OwnersChecker } from "./owners.ts";
+import type { Report } from "./report.ts";
+import { ServiceChecker } from "./service.ts";
+import { VotesChecker } from "./votes.ts";
+import type { VirtualNode } from "../virtual-node.ts";
+import type { GroupConfig } from "@holdfast/core/cluster.ts";
+
+interface World {
+  readonly now: number;
+  readonly steps: number;
+  readonly nodes: ReadonlyMap<string, VirtualNode>;
+  over: boolean;
+}
+
+export class Checkers {
+  /** "true time: step: rule: what happened" */
+  readonly violations: string[] = [];
+  readonly report: Report;
+  readonly owners: OwnersChecker;
+  readonly votes: VotesChecker;
+  readonly identities: IdentitiesChecker;
+  readonly service: ServiceChecker;
+
+  constructor(world: World, groups: readonly GroupConfig[]) {
+    this.report = (rule, text) => {
+      this.violations.push(`at ${world.now.toFixed(3)} ms, step ${world.steps}: ${rule}: ${text}`);
+      world.over = true;
+    };
+    this.owners = new OwnersChecker(world, groups, this.report);
+    this.votes = new VotesChecker(this.report);
+    this.identities = new IdentitiesChecker(this.report);
+    this.service = new ServiceChecker(this.report);
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Datagrams as bytes: encoded, sealed, opened and parsed as the daemon does it, with an attacker on the wire who sends old
+ * ones again, to anybody and over any link, and turns bits. He has no key.
+ */
+import { createSealer, type Sealer } from "@holdfast/agent/seal/sealer.ts";
+import type { Keys } from "@holdfast/agent/seal/keys.ts";
+import { nextRandom, type RandomState } from "@holdfast/core/random.ts";
+import { emitHeartbeat, parseHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
+import type { Cluster } from "@holdfast/core/cluster.ts";
+import type { Input, RejectReason } from "@holdfast/core/effects.ts";
+import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
+import type { BootId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+
+const KEY = { name: "2026-11", secret: Uint8Array.from({ length: 32 }, (_, i) => i) };
+const KEYS: Keys = { active: KEY, accepted: [KEY] };
+
+export interface AttackerPlan {
+  /** Probability, for each datagram on the wire, that he sends an old one again. */
+  readonly replay: number;
+  /** Probability that a bit of a datagram is turned on its way. */
+  readonly corrupt: number;
+}
+
+/** Datagrams that the attacker keeps: from the whole past, each equally likely. */
+const KEPT = 512;
+const REPORT_INTERVAL_MS = 1000;
+
+interface Kept {
+  readonly link: LinkName;
+  readonly bytes: Uint8Array;
+}
+
+export class Attacker {
+  replays = 0;
+  corrupted = 0;
+  readonly #plan: AttackerPlan;
+  readonly #random: RandomState;
+  readonly #kept: Kept[] = [];
+  #seen = 0;
+
+  constructor(plan: AttackerPlan, random: RandomState) {
+    this.#plan = plan;
+    this.#random = random;
+  }
+
+  /** The datagram as it goes on from here. */
+  pass(link: LinkName, bytes: Uint8Array): Uint8Array {
+    this.#keep({ link, bytes });
+    if (nextRandom(this.#random) >= this.#plan.corrupt) return bytes;
+    this.corrupted += 1;
+    const damaged = Uint8Array.from(bytes);
+    const at = Math.floor(nextRandom(this.#random) * damaged.length);
+    damaged[at] = (damaged[at] ?? 0) ^ (1 << Math.floor(nextRandom(this.#random) * 8));
+    return nextRandom(this.#random) < 0.2 ? damaged.subarray(0, at) : damaged;
+  }
+
+  /** An old datagram to send again now, or none. */
+  replay(): Kept | undefined {
+    if (nextRandom(this.#random) >= this.#plan.replay) return undefined;
+    this.replays += 1;
+    return this.#kept[Math.floor(nextRandom(this.#random) * this.#kept.length)];
+  }
+
+  #keep(kept: Kept): void {
+    this.#seen += 1;
+    if (this.#kept.length < KEPT) this.#kept.push(kept);
+    else {
+      const place = Math.floor(nextRandom(this.#random) * this.#seen);
+      if (place < KEPT) this.#kept[place] = kept;
+    }
+  }
+}
+
+/** One daemon's end of the wire. */
+export class SealedEnd {
+  readonly #cluster: Cluster;
+  readonly #sealer: Sealer;
+  readonly #rejected = new Map<string, Extract<Input, { kind: "rejected" }>>();
+  #toldAt = 0;
+  #encoded: { readonly heartbeat: Heartbeat; readonly bytes: Uint8Array } | undefined;
+
+  constructor(cluster: Cluster, boot: BootId) {
+    this.#cluster = cluster;
+    this.#sealer = createSealer({ cluster: cluster.name, keys: KEYS, boot, suite: cluster.seal });
+  }
+
+  seal(to: NodeName, link: LinkName, heartbeat: Heartbeat): Uint8Array {
+    if (this.#encoded?.heartbeat !== heartbeat) this.#encoded = { heartbeat, bytes: emitHeartbeat(heartbeat) };
+    const linkIndex = this.#cluster.links.findIndex((each) => each.name === link);
+    const peerIndex = this.#cluster.nodes.findIndex((each) => each.name === to);
+    return this.#sealer.seal((linkIndex << 8) | peerIndex, this.#encoded.bytes);
+  }
+
+  /** The inputs that a datagram becomes: a heartbeat, or once a second what was dropped. */
+  open(link: LinkName, bytes: Uint8Array, now: number): readonly Input[] {
+    const opened = this.#sealer.open(bytes);
+    if (!opened.ok) return this.#reject(link, opened.error.reason, now);
+    const parsed = parseHeartbeat(opened.value.payload);
+    if (!parsed.ok) return this.#reject(link, "parse", now);
+    if (parsed.value.boot !== opened.value.boot) return this.#reject(link, "sender", now);
+    return [{ kind: "heartbeat", link, heartbeat: parsed.value }];
+  }
+
+  #reject(link: LinkName, reason: RejectReason, now: number): readonly Input[] {
+    const key = `${link} ${reason}`;
+    const count = (this.#rejected.get(key)?.count ?? 0) + 1;
+    this.#rejected.set(key, { kind: "rejected", link, source: "10.0.0.66:7400", reason, count });
+    if (now - this.#toldAt < REPORT_INTERVAL_MS) return [];
+    this.#toldAt = now;
+    const told = [...this.#rejected.values()];
+    this.#rejected.clear();
+    return told;
+  }
+}

@@ -1,0 +1,58 @@
+/** A machine of the virtual cluster: its kernel, what outlives its daemon, and the daemon. */
+import type { SimulatedFence } from "./fence.ts";
+import type { KernelClock } from "./kernel-clock.ts";
+import type { SealedEnd } from "./sealing.ts";
+import type { Input, LocalEvent, VoterRecord } from "@holdfast/core/effects.ts";
+import type { NodeState } from "@holdfast/core/node.ts";
+import type { Mac } from "@holdfast/core/units/mac.ts";
+import type { Instant } from "@holdfast/core/units/time.ts";
+import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "@holdfast/core/units/names.ts";
+
+/** One network namespace of one boot of a machine: what has a fence of its own. */
+export interface VirtualKernel {
+  readonly id: KernelId;
+  readonly clock: KernelClock;
+  fence: SimulatedFence;
+  /** By the name of the segment. */
+  readonly macs: ReadonlyMap<string, Mac>;
+}
+
+export interface Daemon {
+  readonly state: NodeState;
+  readonly boot: BootId;
+  readonly queue: Input[];
+  /** What effects brought back: taken before `queue`. */
+  readonly results: Input[];
+  readonly wire: SealedEnd | undefined;
+  alive: boolean;
+  running: boolean;
+  /** Stopped between two effects: what goes on when it is woken. */
+  parked: (() => void) | undefined;
+  /** True time of the earliest wake-up that is already planned. */
+  wakeAt: number;
+  /** C12: no request up to this number may be committed; it was made before a stall. */
+  forgotten: number;
+}
+
+export interface VirtualNode {
+  readonly name: NodeName;
+  kernel: VirtualKernel;
+  /** Namespaces that were left: their fences go on until they end by themselves. */
+  readonly formerKernels: VirtualKernel[];
+  records: Map<GroupName, VoterRecord> | undefined;
+  /** V2: kept with the records; on the kernel's clock. */
+  abstainUntil: number;
+  drained: string | undefined;
+  /** Starts after a daemon that ended without a word, on the kernel's clock. */
+  crashes: Instant[];
+  readonly interfacesDown: Set<InterfaceName>;
+  daemon: Daemon | undefined;
+  /** SIGSTOP. */
+  frozen: boolean;
+  readonly addresses: Set<GroupName>;
+  readonly announcing: Map<GroupName, number>;
+  readonly events: LocalEvent[];
+  readonly announced: { readonly group: GroupName; readonly term: number; readonly at: number }[];
+  readonly replies: { readonly request: number; readonly code: string; readonly text: string }[];
+  exited: boolean;
+}
