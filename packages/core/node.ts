@@ -18,6 +18,7 @@ import {
 import { followHolder } from "./node/following.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
+import { dropLeft, reconfigure } from "./node/reconfiguring.ts";
 import { receive } from "./node/receiving.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
@@ -123,6 +124,8 @@ function take(state: NodeState, input: Input, now: Instant): void {
       return happened(state, now, { code: input.code, level: input.level, text: input.text });
     case "fenceReinstalled":
       return fenceReinstalled(state, input.detail, now);
+    case "reconfigured":
+      return reconfigure(state, input, now);
     case "paused":
       return takePause(state, input.for_ms, now);
     case "stop":
@@ -270,6 +273,7 @@ function beat(state: NodeState, now: Instant): void {
     beatEnded(group.lease, context, liveVoters);
   }
   settleDrain(state);
+  dropLeft(state);
 }
 
 /** Who died, and whether a majority of the voters is left. */

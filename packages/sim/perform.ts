@@ -57,6 +57,7 @@ function performed(
       node.announcing.set(effect.group, effect.term);
       node.announced.push({ group: effect.group, term: effect.term, at: world.now });
       return;
+    case "forgetGroup":
     case "stopAnnouncing":
       node.announcing.delete(effect.group);
       return;

@@ -225,6 +225,7 @@ export class SealedCluster extends VirtualTime {
       },
       reply: nothing,
       saveDrained: nothing,
+      forgetGroup: nothing,
       exit: () => {
         self().running = false;
       },

@@ -101,6 +101,7 @@ class Scripted {
       record: ({ event }) => this.log.push(`record ${event.code}`),
       reply: nothing,
       saveDrained: nothing,
+      forgetGroup: nothing,
       exit: () => this.log.push("exit"),
       wakeAt: (deadline) => (this.wakeAt = deadline),
     };
