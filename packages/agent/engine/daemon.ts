@@ -17,7 +17,9 @@ import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
 import type { ToControl, ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
-import { createSealer, type Sealer } from "../seal/sealer.ts";
+import { monotonic } from "./clock.ts";
+import { nativeSealer } from "./native-sealer.ts";
+import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
@@ -25,11 +27,9 @@ import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "@hold
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
-import { earliest, instant, type Instant } from "@holdfast/core/units/time.ts";
+import { earliest, type Instant } from "@holdfast/core/units/time.ts";
 import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
-import { type NativeAead, nativeAead } from "@holdfast/linux/aead.ts";
 import { kernelId } from "@holdfast/linux/kernel-id.ts";
-import { native } from "@holdfast/linux/load.ts";
 
 export interface DaemonOptions {
   readonly args: EngineArguments;
@@ -51,10 +51,6 @@ const RESTART_TIMEOUT_MS = 10_000;
 const CLOCK_STEP_MS = 100;
 /** After `stop`, and whatever happens, the daemon is gone by then: what it still holds ends by itself. */
 const STOP_PATIENCE_LEASES = 6;
-
-export function monotonic(): Instant {
-  return instant(native.monotonic() / 1e6);
-}
 
 export class Daemon {
   readonly #options: DaemonOptions;
@@ -104,13 +100,13 @@ export class Daemon {
         open,
         crashes,
         drained: options.drained,
-        interfacesDown: this.#interfacesDown(self),
+        interfacesDown: adapters.down(Object.values(self.interfaces)),
         wallOffset_ms: this.#wallOffset,
       },
       now,
     );
     const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
-    this.#sealer = sealerOf(options);
+    this.#sealer = nativeSealer(cluster, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
@@ -145,10 +141,6 @@ export class Daemon {
     this.#reload = this.#newReload();
   }
 
-  #interfacesDown(self: NodeConfig): readonly InterfaceName[] {
-    return Object.values(self.interfaces).filter((name) => this.#options.adapters.byName(name)?.up !== true);
-  }
-
   #newReload(): Reload {
     const { args, adapters } = this.#options;
     return new Reload({
@@ -173,7 +165,11 @@ export class Daemon {
     this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);
     this.#addresses.change(cluster, self);
     this.#links.change(cluster, self);
-    this.#engine.input({ kind: "reconfigured", cluster, interfacesDown: this.#interfacesDown(self) });
+    this.#engine.input({
+      kind: "reconfigured",
+      cluster,
+      interfacesDown: this.#options.adapters.down(Object.values(self.interfaces)),
+    });
     this.#narrowFence();
     return success(undefined);
   }
@@ -228,13 +224,9 @@ export class Daemon {
     this.#fence.fence.watch((detail) => this.#engine.input({ kind: "fenceReinstalled", detail }));
     this.#watchAdapters();
     setInterval(() => this.#housekeeping(), HOUSEKEEPING_MS);
-    const how = this.#fence.fence.adopted ? "took over the fence of the daemon before" : "closed fence installed";
-    const guard = this.#fence.fence.owned
-      ? ""
-      : "; this kernel cannot protect it from nft flush ruleset, it is watched instead";
     logLine(
       "info",
-      `${self.name} of cluster ${cluster.name}: ${how}${guard}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
+      `${self.name} of cluster ${cluster.name}: ${this.#fence.beginning}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
     );
     this.#runtime.ready();
     this.#engine.input({ kind: "tick" });
@@ -405,9 +397,4 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
-}
-
-function sealerOf({ cluster, keys, boot }: DaemonOptions): Sealer {
-  const aead = (key: Uint8Array): NativeAead => nativeAead(native, key);
-  return createSealer({ cluster: cluster.name, keys, boot, suite: cluster.seal, aead });
 }
