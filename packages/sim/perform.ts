@@ -51,7 +51,6 @@ function performed(
       node.kernel.fence.passConnections(effect.group, effect.macs, effect.for_ms);
       return;
     case "resetConnections":
-    case "forgetGroup":
       return;
     case "announce":
       world.checkers.service.announced(node, effect.group, effect.term);
