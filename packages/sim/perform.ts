@@ -46,7 +46,7 @@ function performed(
     case "relay":
       return performLease(world, node, daemon, effect, fate);
     case "placeAddresses":
-      return placeAddresses(world, node, effect, fate);
+      return placeAddresses(node, daemon, effect, fate);
     case "passConnections":
       node.kernel.fence.passConnections(effect.group, effect.macs, effect.for_ms);
       return;
@@ -152,8 +152,8 @@ function commit(
 }
 
 function placeAddresses(
-  world: VirtualCluster,
   node: VirtualNode,
+  daemon: Daemon,
   effect: Extract<Effect, { kind: "placeAddresses" }>,
   fate: Fate,
 ): Input | undefined {
@@ -166,7 +166,7 @@ function placeAddresses(
   if (fate !== "nothing") node.addresses.add(group);
   if (fate !== "works") return { kind: "addressesFailed", group, detail: BECAUSE };
   if (node.stationless) return { kind: "addressesPlaced", group, macs: [] };
-  const config = world.cluster.groups.find((each) => each.name === group);
+  const config = daemon.state.groups.get(group)?.config;
   const segments = config === undefined ? [] : segmentsOf(config);
   const macs = segments.map((segment) => node.kernel.macs.get(segment));
   return { kind: "addressesPlaced", group, macs: macs.every((mac) => mac !== undefined) ? macs : [] };
