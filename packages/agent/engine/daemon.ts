@@ -1,9 +1,11 @@
 /** Joins the core to this machine: every adapter it performs effects with, and everything that wakes it. */
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
+import { monotonic } from "./clock.ts";
 import { ControlChild } from "./control-child.ts";
 import { unprivilegedUser } from "./user.ts";
 import { Engine } from "./engine.ts";
+import { engineSealer } from "./engine-sealer.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
 import { Links } from "./links.ts";
@@ -17,7 +19,7 @@ import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
 import type { ToControl, ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
-import { createSealer, type Sealer } from "../seal/sealer.ts";
+import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
@@ -25,17 +27,12 @@ import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "@hold
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
-import { earliest, instant, type Instant } from "@holdfast/core/units/time.ts";
+import { earliest, type Instant } from "@holdfast/core/units/time.ts";
 import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
-import { type NativeAead, nativeAead } from "@holdfast/linux/aead.ts";
 import { kernelId } from "@holdfast/linux/kernel-id.ts";
-import { native } from "@holdfast/linux/load.ts";
 
-export interface DaemonOptions {
+export interface DaemonOptions extends Prepared {
   readonly args: EngineArguments;
-  readonly cluster: Cluster;
-  readonly self: NodeConfig;
-  readonly keys: Keys;
   readonly drained: string | undefined;
   readonly adapters: Adapters;
   /** Filled in by the daemon: what it wants to hear from `adapters`. */
@@ -51,10 +48,6 @@ const RESTART_TIMEOUT_MS = 10_000;
 const CLOCK_STEP_MS = 100;
 /** After `stop`, and whatever happens, the daemon is gone by then: what it still holds ends by itself. */
 const STOP_PATIENCE_LEASES = 6;
-
-export function monotonic(): Instant {
-  return instant(native.monotonic() / 1e6);
-}
 
 export class Daemon {
   readonly #options: DaemonOptions;
@@ -110,7 +103,7 @@ export class Daemon {
       now,
     );
     const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
-    this.#sealer = sealerOf(options);
+    this.#sealer = engineSealer(cluster, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
@@ -328,15 +321,14 @@ export class Daemon {
 
   #hello(): ToControl {
     const { args } = this.#options;
-    const [cluster, self] = [this.#cluster, this.#self];
     return {
       kind: "hello",
       socket: args.socket,
       stateDirectory: args.stateDirectory,
-      cluster: cluster.name,
-      node: self.name,
+      cluster: this.#cluster.name,
+      node: this.#self.name,
       user: unprivilegedUser(),
-      dead_ms: cluster.timing.dead,
+      dead_ms: this.#cluster.timing.dead,
     };
   }
 
@@ -405,9 +397,4 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
-}
-
-function sealerOf({ cluster, keys, boot }: DaemonOptions): Sealer {
-  const aead = (key: Uint8Array): NativeAead => nativeAead(native, key);
-  return createSealer({ cluster: cluster.name, keys, boot, suite: cluster.seal, aead });
 }
