@@ -1,9 +1,11 @@
 /** Joins the core to this machine: every adapter it performs effects with, and everything that wakes it. */
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
+import { monotonic } from "./clock.ts";
 import { ControlChild } from "./control-child.ts";
 import { unprivilegedUser } from "./user.ts";
 import { Engine } from "./engine.ts";
+import { engineSealer } from "./engine-sealer.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
 import { Links } from "./links.ts";
@@ -17,8 +19,6 @@ import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
 import type { ToControl, ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
-import { monotonic } from "./clock.ts";
-import { nativeSealer } from "./native-sealer.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
@@ -31,11 +31,8 @@ import { earliest, type Instant } from "@holdfast/core/units/time.ts";
 import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
 import { kernelId } from "@holdfast/linux/kernel-id.ts";
 
-export interface DaemonOptions {
+export interface DaemonOptions extends Prepared {
   readonly args: EngineArguments;
-  readonly cluster: Cluster;
-  readonly self: NodeConfig;
-  readonly keys: Keys;
   readonly drained: string | undefined;
   readonly adapters: Adapters;
   /** Filled in by the daemon: what it wants to hear from `adapters`. */
@@ -106,7 +103,7 @@ export class Daemon {
       now,
     );
     const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
-    this.#sealer = nativeSealer(cluster, options.keys, boot);
+    this.#sealer = engineSealer(cluster, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
@@ -320,15 +317,14 @@ export class Daemon {
 
   #hello(): ToControl {
     const { args } = this.#options;
-    const [cluster, self] = [this.#cluster, this.#self];
     return {
       kind: "hello",
       socket: args.socket,
       stateDirectory: args.stateDirectory,
-      cluster: cluster.name,
-      node: self.name,
+      cluster: this.#cluster.name,
+      node: this.#self.name,
       user: unprivilegedUser(),
-      dead_ms: cluster.timing.dead,
+      dead_ms: this.#cluster.timing.dead,
     };
   }
 
