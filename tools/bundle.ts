@@ -5,6 +5,7 @@
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ENGINE_FLAGS } from "@holdfast/agent/processes.ts";
 import { build, type BuildOptions } from "esbuild";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -55,6 +56,8 @@ async function bundle(): Promise<void> {
   copyFileSync(join(ROOT, ADDON), join(outdir, "holdfast.node"));
   const { version } = JSON.parse(readFileSync(join(ROOT, PACKAGE), "utf8")) as { version: string };
   writeFileSync(join(outdir, "package.json"), `${JSON.stringify({ name: "holdfast", version, type: "module" })}\n`);
+  // For the shell script `holdfast`, which starts the engine itself.
+  writeFileSync(join(outdir, "engine-flags"), `${ENGINE_FLAGS.join(" ")}\n`);
   const bundled = [processes, command].flatMap(({ metafile }) => Object.keys(metafile.inputs));
   const inputs = new Set([...bundled, ADDON, PACKAGE, "package-lock.json", "tools/bundle.ts"]);
   const stamps = [...inputs].toSorted().map((path) => [path, stamp(path)] as const);

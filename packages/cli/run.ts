@@ -1,20 +1,11 @@
 /** `holdfast run`: becomes the daemon. The engine replaces this process, so that nothing of the command stays in memory. */
-import { accessSync, constants, existsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
 import { bundleState, engineEntry } from "@holdfast/agent/bundle.ts";
 import { COMPILE_CACHE, ENGINE_FLAGS, EXEC_TIME_VARIABLE } from "@holdfast/agent/processes.ts";
+import { startObstacle, type StartOptions } from "@holdfast/agent/start-obstacle.ts";
 import { EXIT } from "@holdfast/api/schema.ts";
 import { CommandFailure } from "./command.ts";
 
-/** Whether such a node exists is for the daemon to say; this catches what can be no name at all. */
-const NODE_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
-
-export interface RunOptions {
-  readonly config: string;
-  readonly node: string | undefined;
-  readonly socket: string;
-  readonly stateDir: string;
-  readonly runDir: string;
+export interface RunOptions extends StartOptions {
   /** Undefined: the bundle while it is what the sources say, else the sources. */
   readonly from?: "bundle" | "source" | undefined;
 }
@@ -35,12 +26,8 @@ export interface RunPlan {
 }
 
 export function runPlan(options: RunOptions, env: Readonly<Record<string, string | undefined>>): RunPlan {
-  checkReadable(options.config);
-  if (options.node !== undefined && !NODE_NAME.test(options.node)) {
-    const form = "1 to 32 lower-case letters, digits and -, not beginning with -";
-    throw new CommandFailure(EXIT.usage, "bad-node", `"${options.node}" is not a node's name`, form);
-  }
-  for (const directory of [dirname(options.socket), options.stateDir, options.runDir]) checkDirectory(directory);
+  const obstacle = startObstacle(options);
+  if (obstacle !== undefined) throw new CommandFailure(EXIT.usage, obstacle.code, obstacle.message, obstacle.hint);
   if (options.from === "bundle" && bundleState() !== "fresh") {
     const why = `the bundle is ${bundleState() === "absent" ? "not made" : "older than the sources"}`;
     throw new CommandFailure(EXIT.failed, "no-bundle", why, "make it: npm run bundle");
@@ -56,7 +43,7 @@ export function runPlan(options: RunOptions, env: Readonly<Record<string, string
 }
 
 /** What of the caller's environment the daemon may see: nothing that changes what Node does or makes it load more. */
-const PASSED_ON = [
+export const PASSED_ON = [
   "PATH",
   "LANG",
   "TERM",
@@ -74,27 +61,4 @@ function daemonEnvironment(env: Readonly<Record<string, string | undefined>>): R
     if (value !== undefined) passed[name] = value;
   }
   return passed;
-}
-
-function checkReadable(path: string): void {
-  try {
-    accessSync(path, constants.R_OK);
-    if (statSync(path).isFile()) return;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new CommandFailure(
-      EXIT.usage,
-      "no-config",
-      `cannot read the configuration ${path}: ${reason}`,
-      "another file is given by --config",
-    );
-  }
-  throw new CommandFailure(EXIT.usage, "no-config", `the configuration ${path} is not a file`);
-}
-
-/** Absent is fine: the daemon makes it. */
-function checkDirectory(path: string): void {
-  if (existsSync(path) && !statSync(path).isDirectory()) {
-    throw new CommandFailure(EXIT.usage, "not-a-directory", `${path} is not a directory`);
-  }
 }

@@ -7,6 +7,10 @@ import { errnoName, native } from "@holdfast/linux/load.ts";
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
+/** A daemon that was killed keeps its address until the last of its threads has been run once more. */
+const DYING_MS = 500;
+const LOOK_MS = 2;
+const SLEEP = new Int32Array(new SharedArrayBuffer(4));
 const NAME = "\0holdfast-engine";
 
 export function lockNamespace(): Result<void, string> {
@@ -15,7 +19,11 @@ export function lockNamespace(): Result<void, string> {
   const address = Buffer.alloc(2 + NAME.length);
   address.writeUInt16LE(AF_UNIX, 0);
   address.write(NAME, 2, "latin1");
-  const bound = native.bind(descriptor, address);
+  let bound = native.bind(descriptor, address);
+  for (let waited = 0; errnoName(bound) === "EADDRINUSE" && waited < DYING_MS; waited += LOOK_MS) {
+    Atomics.wait(SLEEP, 0, 0, LOOK_MS);
+    bound = native.bind(descriptor, address);
+  }
   if (bound >= 0) return success(undefined);
   native.close(descriptor);
   if (errnoName(bound) === "EADDRINUSE") {

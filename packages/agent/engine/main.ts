@@ -8,6 +8,7 @@ import { flushCompileCache } from "node:module";
 import { dirname } from "node:path";
 import { engineArguments, type EngineArguments } from "./arguments.ts";
 import { Daemon } from "./daemon.ts";
+import { checkDirectStart } from "./direct.ts";
 import { lockNamespace } from "./lock.ts";
 import { prepare, readDrained } from "./prepare.ts";
 import type { Checked } from "./restart.ts";
@@ -67,6 +68,7 @@ function makeDirectories(args: EngineArguments): void {
 }
 
 try {
+  checkDirectStart(process.argv.slice(2));
   // `--warm`: only fill the compile cache, for set-up.
   if (process.argv.includes("--warm")) flushCompileCache();
   else main(engineArguments(process.argv.slice(2)));

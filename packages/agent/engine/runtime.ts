@@ -1,5 +1,5 @@
 /** The engine as a process, for people: when it started, how soon it renewed, how late it wakes, how it is scheduled. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import type { EngineView } from "../channel.ts";
 import { BUNDLED, EXEC_TIME_VARIABLE } from "../processes.ts";
 import { Lateness } from "./lateness.ts";
@@ -12,6 +12,8 @@ import { scheduleAll } from "@holdfast/linux/scheduling.ts";
 const PRIORITY = 50;
 /** A stamp older than this is not of this start. */
 const START_MAX_MS = 60_000;
+/** The shell script and what leads to it take less; a process that was something else before began earlier. */
+const BEFORE_NODE_MAX_MS = 1000;
 
 export class Runtime {
   readonly lateness: Lateness;
@@ -74,12 +76,21 @@ export class Runtime {
   }
 }
 
-/** In milliseconds of the monotonic clock. Without a stamp: when Node began, some milliseconds later. */
+/** In milliseconds of the monotonic clock. Without a stamp: when the process began, if that was for the engine. */
 function execTime(): number {
   const now = native.monotonic() / 1e6;
   const stamp = Number(process.env[EXEC_TIME_VARIABLE] ?? "") / 1e6;
   delete process.env[EXEC_TIME_VARIABLE];
-  return stamp > now - START_MAX_MS && stamp <= now ? stamp : now - performance.now();
+  if (stamp > now - START_MAX_MS && stamp <= now) return stamp;
+  const node = now - performance.now();
+  const began = processStart() - (native.boottime() / 1e6 - now);
+  return began > node - BEFORE_NODE_MAX_MS && began < node ? began : node;
+}
+
+/** Field 22 of proc_pid_stat(5), in hundredths of a second; milliseconds since the machine was started, 0 to 10 early. */
+function processStart(): number {
+  const stat = readFileSync("/proc/self/stat", "utf8");
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]) * 10;
 }
 
 function sinceExec(execAt: number): number {
