@@ -67,8 +67,6 @@ export interface GroupAddress {
 
 export interface GroupConfig {
   readonly name: GroupName;
-  /** The group's place in the fence: 1 to 65535, the same on every node (order of names). */
-  readonly number: number;
   readonly addresses: readonly GroupAddress[];
   /** Who may own it, most wanted first. */
   readonly prefer: readonly NodeName[];

@@ -13,7 +13,6 @@ const NAMES = ["n1", "n2", "n3", "n4", "n5"];
 function group(name: string, address: number, prefer: readonly string[] = ["n1", "n2", "n3"]): GroupConfig {
   return {
     name: name as GroupName,
-    number: address,
     addresses: [{ address: `10.0.0.${address}` as IpAddress, prefixLength: 24, interfaces: ["service"] }],
     prefer: prefer as NodeName[],
     failback: { kind: "manual" },

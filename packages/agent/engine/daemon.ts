@@ -1,9 +1,11 @@
 /** Joins the core to this machine: every adapter it performs effects with, and everything that wakes it. */
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
+import { monotonic } from "./clock.ts";
 import { ControlChild } from "./control-child.ts";
 import { unprivilegedUser } from "./user.ts";
 import { Engine } from "./engine.ts";
+import { engineSealer } from "./engine-sealer.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
 import { Links } from "./links.ts";
@@ -17,7 +19,7 @@ import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
 import type { ToControl, ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
-import { createSealer, type Sealer } from "../seal/sealer.ts";
+import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
@@ -25,17 +27,12 @@ import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "@hold
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
-import { earliest, instant, type Instant } from "@holdfast/core/units/time.ts";
+import { earliest, type Instant } from "@holdfast/core/units/time.ts";
 import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
-import { type NativeAead, nativeAead } from "@holdfast/linux/aead.ts";
 import { kernelId } from "@holdfast/linux/kernel-id.ts";
-import { native } from "@holdfast/linux/load.ts";
 
-export interface DaemonOptions {
+export interface DaemonOptions extends Prepared {
   readonly args: EngineArguments;
-  readonly cluster: Cluster;
-  readonly self: NodeConfig;
-  readonly keys: Keys;
   readonly drained: string | undefined;
   readonly adapters: Adapters;
   /** Filled in by the daemon: what it wants to hear from `adapters`. */
@@ -51,10 +48,6 @@ const RESTART_TIMEOUT_MS = 10_000;
 const CLOCK_STEP_MS = 100;
 /** After `stop`, and whatever happens, the daemon is gone by then: what it still holds ends by itself. */
 const STOP_PATIENCE_LEASES = 6;
-
-export function monotonic(): Instant {
-  return instant(native.monotonic() / 1e6);
-}
 
 export class Daemon {
   readonly #options: DaemonOptions;
@@ -104,13 +97,13 @@ export class Daemon {
         open,
         crashes,
         drained: options.drained,
-        interfacesDown: this.#interfacesDown(self),
+        interfacesDown: adapters.down(Object.values(self.interfaces)),
         wallOffset_ms: this.#wallOffset,
       },
       now,
     );
     const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
-    this.#sealer = sealerOf(options);
+    this.#sealer = engineSealer(cluster, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
@@ -145,10 +138,6 @@ export class Daemon {
     this.#reload = this.#newReload();
   }
 
-  #interfacesDown(self: NodeConfig): readonly InterfaceName[] {
-    return Object.values(self.interfaces).filter((name) => this.#options.adapters.byName(name)?.up !== true);
-  }
-
   #newReload(): Reload {
     const { args, adapters } = this.#options;
     return new Reload({
@@ -173,7 +162,11 @@ export class Daemon {
     this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);
     this.#addresses.change(cluster, self);
     this.#links.change(cluster, self);
-    this.#engine.input({ kind: "reconfigured", cluster, interfacesDown: this.#interfacesDown(self) });
+    this.#engine.input({
+      kind: "reconfigured",
+      cluster,
+      interfacesDown: this.#options.adapters.down(Object.values(self.interfaces)),
+    });
     this.#narrowFence();
     return success(undefined);
   }
@@ -228,13 +221,9 @@ export class Daemon {
     this.#fence.fence.watch((detail) => this.#engine.input({ kind: "fenceReinstalled", detail }));
     this.#watchAdapters();
     setInterval(() => this.#housekeeping(), HOUSEKEEPING_MS);
-    const how = this.#fence.fence.adopted ? "took over the fence of the daemon before" : "closed fence installed";
-    const guard = this.#fence.fence.owned
-      ? ""
-      : "; this kernel cannot protect it from nft flush ruleset, it is watched instead";
     logLine(
       "info",
-      `${self.name} of cluster ${cluster.name}: ${how}${guard}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
+      `${self.name} of cluster ${cluster.name}: ${this.#fence.beginning}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
     );
     this.#runtime.ready();
     this.#engine.input({ kind: "tick" });
@@ -328,15 +317,14 @@ export class Daemon {
 
   #hello(): ToControl {
     const { args } = this.#options;
-    const [cluster, self] = [this.#cluster, this.#self];
     return {
       kind: "hello",
       socket: args.socket,
       stateDirectory: args.stateDirectory,
-      cluster: cluster.name,
-      node: self.name,
+      cluster: this.#cluster.name,
+      node: this.#self.name,
       user: unprivilegedUser(),
-      dead_ms: cluster.timing.dead,
+      dead_ms: this.#cluster.timing.dead,
     };
   }
 
@@ -405,9 +393,4 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
-}
-
-function sealerOf({ cluster, keys, boot }: DaemonOptions): Sealer {
-  const aead = (key: Uint8Array): NativeAead => nativeAead(native, key);
-  return createSealer({ cluster: cluster.name, keys, boot, suite: cluster.seal, aead });
 }
