@@ -18,6 +18,7 @@ import {
 import { followHolder } from "./node/following.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
+import { dropLeft, reconfigure } from "./node/reconfiguring.ts";
 import { receive } from "./node/receiving.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
@@ -51,7 +52,7 @@ export function step(state: NodeState, input: Input, now: Instant): readonly Eff
   noticeStall(state, input, now);
   if (input.kind === "flush") state.flushes = Math.max(0, state.flushes - 1);
   take(state, input, now);
-  if (input.kind === "heartbeat" && followHolder(state, now)) beat(state, now);
+  if (input.kind === "heartbeat" && followHolder(state, now)) passTime(state, now, true);
   if (state.outbox.length > 0 || state.beatDue !== undefined || state.later.length > 0) {
     if (input.kind !== "flush" && state.effects.some(mustSucceedFirst)) askForFlush(state);
     // Another failure may be on its way before the flush that comes back: what waits for it must not leave earlier.
@@ -123,6 +124,8 @@ function take(state: NodeState, input: Input, now: Instant): void {
       return happened(state, now, { code: input.code, level: input.level, text: input.text });
     case "fenceReinstalled":
       return fenceReinstalled(state, input.detail, now);
+    case "reconfigured":
+      return reconfigure(state, input, now);
     case "paused":
       return takePause(state, input.for_ms, now);
     case "stop":
@@ -225,6 +228,16 @@ function dropFromOutbox(state: NodeState, group: Group, kinds: readonly string[]
 }
 
 function tick(state: NodeState, now: Instant): void {
+  const beats = now >= state.nextBeat;
+  if (beats) {
+    const next = after(state.nextBeat, state.cluster.timing.heartbeat);
+    state.nextBeat = next > now ? next : after(now, state.cluster.timing.heartbeat);
+  }
+  passTime(state, now, beats);
+}
+
+/** What time brings, with the regular beat or without; a node that follows a holder's heartbeats may see no tick for long. */
+function passTime(state: NodeState, now: Instant, beats: boolean): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
   watchCrashes(state, now);
   watchPeers(state, now);
@@ -235,11 +248,7 @@ function tick(state: NodeState, now: Instant): void {
     expireInherited(state, group, now);
   }
   expireRequests(state, now);
-  if (now >= state.nextBeat) {
-    const next = after(state.nextBeat, state.cluster.timing.heartbeat);
-    state.nextBeat = next > now ? next : after(now, state.cluster.timing.heartbeat);
-    beat(state, now);
-  }
+  if (beats) beat(state, now);
   if (state.stopping) leaveWhenReleased(state, now);
 }
 
@@ -264,6 +273,7 @@ function beat(state: NodeState, now: Instant): void {
     beatEnded(group.lease, context, liveVoters);
   }
   settleDrain(state);
+  dropLeft(state);
 }
 
 /** Who died, and whether a majority of the voters is left. */

@@ -135,4 +135,9 @@ async function main(): Promise<void> {
   writeFileSync(REPORT, (at < 0 ? `${before}\n` : before.slice(0, at)) + text);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 2;
+}

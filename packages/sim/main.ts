@@ -112,4 +112,8 @@ function broken({ scenario, planted: name }: Chosen, seed: number, { violations,
   return true;
 }
 
-process.exitCode = main();
+try {
+  process.exitCode = main();
+} catch (error) {
+  process.exitCode = usage(error instanceof Error ? error.message : String(error));
+}

@@ -38,7 +38,6 @@ function cluster(
     })),
     groups: groups.map((name, i) => ({
       name: name as GroupName,
-      number: i + 1,
       addresses: [{ address: `10.0.0.${100 + i}` as IpAddress, prefixLength: 24, interfaces: ["service"] }],
       prefer: names as NodeName[],
       failback,
@@ -111,6 +110,16 @@ test("30 % loss on both links: no move and no gap at 100/300", () => {
     }
     // Nobody else stood in between: no voter missed every request of a lease's length.
     assert.equal(world.node("n1").records?.get(web)?.accepted?.ballot.round, round);
+  }
+});
+
+test("a standby that beats with its answers to the owner notices the death of another in time", () => {
+  for (const seed of SEEDS) {
+    const world = settled(seed, ["n1", "n2", "n3"]);
+    world.kill("n3");
+    const noticed = () => world.node("n2").events.some((event) => event.node === "n2" && event.code === "node-dead");
+    const took = world.until(noticed, 2000);
+    assert.ok(took !== undefined && took <= 300 + 113 + 10, `seed ${seed}: ${took}`);
   }
 });
 

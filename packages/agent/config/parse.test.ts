@@ -19,6 +19,7 @@ test("a good file becomes the typed cluster, defaults filled in", () => {
   assert.ok(result.ok);
   const interfaces = ["service"];
   const settle = 10_000;
+  const drain = 0;
   const failback = { kind: "manual" };
   const prefer = ["lb1", "lb2"];
   assert.deepEqual(structuredClone(result.value.cluster), {
@@ -48,7 +49,6 @@ test("a good file becomes the typed cluster, defaults filled in", () => {
     groups: [
       {
         name: "web",
-        number: 2,
         addresses: [
           { address: "10.0.0.100", prefixLength: 24, interfaces },
           { address: "2001:db8::100", prefixLength: 64, interfaces },
@@ -56,14 +56,15 @@ test("a good file becomes the typed cluster, defaults filled in", () => {
         prefer,
         failback,
         settle,
+        drain,
       },
       {
         name: "db",
-        number: 1,
         addresses: [{ address: "10.0.0.101", prefixLength: 24, interfaces }],
         prefer,
         failback,
         settle,
+        drain,
       },
     ],
     keys: "/etc/holdfast/keys",
@@ -139,6 +140,7 @@ test("the digest changes with anything that nodes must agree on", () => {
     ["10.0.0.100/24", "10.0.0.100/25"],
     ["failback: manual", "failback: immediate"],
     ["failback: manual", "settle: 11s"],
+    ["failback: manual", "drain: 30s"],
   ];
   const digests = changes.map(([from, to]) => digestOf(BASE.replace(from, to)));
   assert.equal(new Set([digestOf(BASE), ...digests]).size, changes.length + 1);
@@ -261,4 +263,17 @@ test("the schema's names are the names of units/names.ts", () => {
   for (const name of ["a", "lb1", "a-b", "1", "", "A", "-a", "a_b", "a".repeat(32), "a".repeat(33), "a\n", "\u00e9"]) {
     assert.equal(NAME_PATTERN.test(name), isName(name), JSON.stringify(name));
   }
+});
+
+test("drain: absent and 0s reset at once; the longest is an hour", () => {
+  const drainOf = (line: string): number | undefined => {
+    const result = parseConfig(BASE.replace("failback: manual", line), "f", HZ250);
+    assert.ok(result.ok, result.ok ? "" : formatErrors(result.error, { colour: false }));
+    return result.value.cluster.groups.find((group) => group.name === "web")?.drain;
+  };
+  assert.deepEqual(
+    ["failback: manual", "drain: 0s", "drain: 30s", "drain: 1h"].map(drainOf),
+    [0, 0, 30_000, 3_600_000],
+  );
+  assert.equal(digestOf(BASE.replace("failback: manual", "drain: 0s")), digestOf(BASE));
 });

@@ -96,7 +96,7 @@ const group = z.strictObject({
   failback: z.string({ error: failbackWords }).regex(FAILBACK_PATTERN, { error: failbackWords }).optional(),
   settle: duration("Least time between two moves by the cluster's own choice; 10s when absent").optional(),
   drain: duration(
-    "How long established TCP stays on the old owner of a planned move; reset at once when absent",
+    "How long established TCP stays on the old owner of a planned move, at most 1h; reset at once when absent",
   ).optional(),
   on_quorum_loss: z.literal("release").optional(),
   steering: z.array(z.literal("neighbours")).min(1).max(1).optional(),

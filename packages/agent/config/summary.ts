@@ -137,6 +137,7 @@ function groupRows(group: GroupConfig): string {
     `prefer ${group.prefer.join(" ")}`,
     `failback ${failbackText(group.failback)}`,
     `settle ${durationText(group.settle)}`,
+    ...(group.drain > 0 ? [`drain ${durationText(group.drain)}`] : []),
   ];
   return row("group", [`${group.name}:`, ...addresses]) + row("", rules, ", ");
 }

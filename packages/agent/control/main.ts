@@ -16,6 +16,7 @@ import { type Requests, requests } from "./requests.ts";
 import { routes } from "./routes.ts";
 import { dropPrivileges, handOver, listen } from "./socket.ts";
 import { type ViewSource, viewSource } from "./view-source.ts";
+import type { Native } from "@holdfast/linux/native.ts";
 
 const ENGINE_FD = 3;
 /** What the engine may say before control is ready, such as the events of its start. */
@@ -60,6 +61,8 @@ function take({ views, history: recorded, requests: asked, mark }: Running, mess
       return recorded.record(message.event);
     case "reply":
       return asked.replied(message.id, message.code, message.text);
+    case "reloaded":
+      return asked.reloaded(message.id, message.answer);
     case "saveDrained":
       return mark.save(message.reason);
     case "hello":
@@ -68,7 +71,8 @@ function take({ views, history: recorded, requests: asked, mark }: Running, mess
 }
 
 async function start(hello: Extract<ToControl, { kind: "hello" }>, channel: EngineChannel): Promise<Running> {
-  await scheduleNormally();
+  const machine = await loadMachine();
+  scheduleNormally(machine);
   makeStateDirectory(hello.stateDirectory);
   const file = historyFile(hello.stateDirectory, (trouble) =>
     channel.send(
@@ -115,7 +119,8 @@ async function start(hello: Extract<ToControl, { kind: "hello" }>, channel: Engi
   await listen(server, hello.socket);
   // With NODE_COMPILE_CACHE set, the next start needs no TypeScript compiler (17 MB); it cannot be written later on.
   flushCompileCache();
-  await releasePages();
+  // What only the start needed of Node's binary: while /proc/self can still be read, and after everything is loaded.
+  machine?.releaseStartPages();
   // No connection is accepted before this turn of the loop ends, and by then we are nobody.
   if (hello.user) {
     handOver(hello.stateDirectory, hello.socket, hello.user);
@@ -127,27 +132,28 @@ async function start(hello: Extract<ToControl, { kind: "hello" }>, channel: Engi
   return { views, history: recorded, requests: asked, mark };
 }
 
-/** The engine's real-time class is inherited by every thread; none of it is for control. */
-async function scheduleNormally(): Promise<void> {
-  // Loaded here, because control serves also where the addon was not built.
+interface Machine {
+  readonly native: Pick<Native, "schedule">;
+  readonly releaseStartPages: () => void;
+}
+
+/** Control serves also where the addon was not built. Before the compile cache is written, so that it has these too. */
+async function loadMachine(): Promise<Machine | undefined> {
   try {
     const { native } = await import("@holdfast/linux/load.ts");
-    for (const tid of readdirSync("/proc/self/task")) native.schedule(Number(tid), 0, 0);
+    const { releaseStartPages } = await import("@holdfast/linux/memory.ts");
+    return { native, releaseStartPages };
   } catch (error) {
-    process.stderr.write(
-      `control: stays in the engine's scheduling class: ${error instanceof Error ? error.message : String(error)}\n`,
-    );
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`control: stays in the engine's scheduling class and as large as its start: ${reason}\n`);
+    return undefined;
   }
 }
 
-/** What only the start needed of Node's binary: while /proc/self can still be read, and after everything is loaded. */
-async function releasePages(): Promise<void> {
-  try {
-    const { releaseStartPages } = await import("@holdfast/linux/memory.ts");
-    releaseStartPages();
-  } catch {
-    // Without the addon control is as large as its start.
-  }
+/** The engine's real-time class is inherited by every thread; none of it is for control. */
+function scheduleNormally(machine: Machine | undefined): void {
+  if (machine === undefined) return;
+  for (const tid of readdirSync("/proc/self/task")) machine.native.schedule(Number(tid), 0, 0);
 }
 
 /** Without it the history stays in memory and says so; that is no reason not to serve. */
@@ -178,5 +184,5 @@ function abandon(channel: EngineChannel, error: unknown): void {
 }
 
 // `--warm`: only fill the compile cache, for set-up.
-if (process.argv.includes("--warm")) flushCompileCache();
+if (process.argv.includes("--warm")) void loadMachine().then(() => flushCompileCache());
 else main();

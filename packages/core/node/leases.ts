@@ -45,6 +45,7 @@ export function tickLease(state: NodeState, group: Group, now: Instant): void {
   const context = leaseContext(state, group, now);
   switch (lease.state.role) {
     case "idle":
+      if (!canBeElected(state)) return;
       tickIdle(lease, context);
       if ((lease.state.role as string) === "preparing") stood(state, group, now);
       return;
@@ -58,11 +59,22 @@ export function tickLease(state: NodeState, group: Group, now: Instant): void {
   }
 }
 
+/**
+ * Whether a majority can answer at all: nodes of an earlier generation do not (V3). Standing without one wins nothing, and
+ * what the own voter promises to it is in the way of an owner who comes over from the generation before.
+ */
+export function canBeElected(state: NodeState): boolean {
+  let behind = 0;
+  for (const { alive, last } of state.peers.values())
+    if (alive && last !== undefined && last.generation < state.cluster.generation) behind += 1;
+  return state.voters.length - behind >= state.majority;
+}
+
 export function leaseDeadline(state: NodeState, group: Group, now: Instant): Instant {
   const current = group.lease.state;
   switch (current.role) {
     case "idle": {
-      if (ineligibility(state, group) !== "") return NEVER;
+      if (ineligibility(state, group) !== "" || !canBeElected(state)) return NEVER;
       const holder = leaseHolder(group.record, now);
       // A lease of this kernel is no obstacle (C10).
       const heldByOther = holder !== undefined && !sameHolder(holder, { node: state.self.name, kernel: state.kernel });
