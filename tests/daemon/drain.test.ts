@@ -122,6 +122,7 @@ describe("established TCP of a group that drains, and moves of the cluster's own
     assert.deepEqual(await cluster.addressesOf("n1"), []);
     await settled("n2", position);
     cluster.startEngine("n1");
+    await until("n1 is there", async () => (await cluster.status("n1")).nodes.every(({ alive }) => alive));
   });
 
   test("failback and `drain NODE` lose nothing", async () => {
