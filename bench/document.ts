@@ -77,7 +77,7 @@ namespaces of its own and ends with them, also on Ctrl-C.
 - **Lost**: requests without an answer in the whole round, of 1000 a second; the worse of IPv4 and IPv6.
 - **Two nodes**: milliseconds in which two nodes answered. A watcher asks every node at its own MAC address every millisecond
   (UDP over IPv4 and IPv6, ARP, neighbour solicitation); the answers are captured at the switch's ports with the kernel's
-  time stamps. "1500" and more means: until it was healed.
+  time stamps. A successor that begins less than a millisecond before the old owner's last answer arrives is no overlap. "1500" and more means: until it was healed.
 - **Changes**: how often another node than the one before answered the client.
 - **Lost or two nodes while healing**: the same figures from the moment of healing.
 - **move**: \`holdfast move\`; for keepalived the owner's priority is lowered and its configuration reloaded. Healing is the
@@ -85,7 +85,8 @@ namespaces of its own and ends with them, also on Ctrl-C.
   **crash**: kill -9 of holdfast's engine, which is started again as soon as it has ended; of keepalived's VRRP process, which
   its parent starts again. **reload**: a second address (group, instance) is added to the configuration of all nodes.
   **loss**: of the frames between nodes; client and watcher lose nothing.
-- **x keepalived**: the median outage as a multiple of keepalived's at the same timing in the same run.
+- **x keepalived**: the median outage as a multiple of keepalived's at the same timing in the same run; none where
+  keepalived has two owners, for then its outage says nothing. In the idle table: the multiple in parentheses.
 - **CPU**: processor time of all threads of all processes of the node in ten seconds, from /proc/PID/task/TID/schedstat, 20 s
   after the start and without client and watcher, whose packets the kernel would charge to whoever it interrupts.
 - **Memory**: sums of Rss and Pss of /proc/PID/smaps_rollup over the node's processes. All three nodes run on one machine, and

@@ -11,7 +11,8 @@ import type { Product } from "./product.ts";
 
 const COMMAND = fileURLToPath(new URL("../packages/cli/main.ts", import.meta.url));
 const PATIENCE_MS = 30_000;
-const OTHER = `  other:
+const OTHER_GROUP = "other";
+const OTHER = `  ${OTHER_GROUP}:
     interfaces: [service]
     addresses: [10.99.0.101/24]
     prefer: [n1, n2, n3]
@@ -45,11 +46,9 @@ export class Holdfast implements Product {
   async configure(failback: boolean): Promise<void> {
     const daemons = [...this.#lab.daemons.values()];
     for (const daemon of daemons) daemon.stop();
-    const end = performance.now() + PATIENCE_MS;
-    while (daemons.some((daemon) => daemon.state !== "stopped")) {
-      if (performance.now() > end) throw new LabError("a daemon does not stop on SIGTERM");
-      await delay(10);
-    }
+    await this.#until("every daemon to stop on SIGTERM", () =>
+      Promise.resolve(daemons.every((daemon) => daemon.state === "stopped")),
+    );
     this.#failback = failback;
     writeFileSync(this.#file, this.#configuration);
     for (const daemon of daemons) daemon.start();
@@ -118,9 +117,16 @@ export class Holdfast implements Product {
     if (outcome.code !== "done") throw new LabError(`${group} was not moved (${outcome.code}): ${outcome.text}`);
   }
 
-  reload(owner: string): Promise<string | undefined> {
+  async reload(owner: string): Promise<string | undefined> {
     writeFileSync(this.#file, this.#configuration + OTHER);
-    return this.#reloadAll(owner);
+    const absent = await this.#reloadAll(owner);
+    if (absent === undefined) await this.#until("the new group to be owned", () => this.#othersOwned(owner));
+    return absent;
+  }
+
+  async #othersOwned(node: string): Promise<boolean> {
+    const status = (await this.#lab.statuses()).get(node);
+    return status?.groups.some((each) => each.name === OTHER_GROUP && each.state === "owned") ?? false;
   }
 
   async unload(): Promise<void> {
@@ -140,6 +146,14 @@ export class Holdfast implements Product {
       if (code !== 0) throw new LabError(`holdfast reload on ${node} ended with ${code}: ${output.trim()}`);
     }
     return undefined;
+  }
+
+  async #until(what: string, look: () => Promise<boolean>): Promise<void> {
+    const end = performance.now() + PATIENCE_MS;
+    while (!(await look())) {
+      if (performance.now() > end) throw new LabError(`not within ${PATIENCE_MS / 1000} s: ${what}`);
+      await delay(20);
+    }
   }
 
   #holdfast(node: string, ...words: readonly string[]): Promise<{ readonly code: number; readonly output: string }> {

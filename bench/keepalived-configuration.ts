@@ -10,6 +10,9 @@ export interface KeepalivedOptions {
   readonly other: boolean;
 }
 
+/** Of the second instance. */
+export const OTHER_ADDRESS = "10.99.0.101";
+
 /** 150, 100, 50, ... by the order of the nodes. */
 export function priorityOf(topology: Topology, node: string): number {
   return 150 - 50 * topology.nodes.findIndex((each) => each.name === node);
@@ -17,7 +20,7 @@ export function priorityOf(topology: Topology, node: string): number {
 
 export function keepalivedConfiguration(topology: Topology, node: NodePlan, options: KeepalivedOptions): string {
   const { address, address6 } = topology.service;
-  const other = options.other ? instance("other", 52, options, ["10.99.0.101/24"], []) : "";
+  const other = options.other ? instance("other", 52, options, [`${OTHER_ADDRESS}/24`], []) : "";
   return `global_defs {
   router_id ${node.name}
   vrrp_version 3

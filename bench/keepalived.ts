@@ -8,7 +8,7 @@ import { runCommand } from "@holdfast/lab/command.ts";
 import { LabError } from "@holdfast/lab/directory.ts";
 import type { Lab } from "@holdfast/lab/lab.ts";
 import { processesOf, signalNode } from "@holdfast/lab/processes.ts";
-import { keepalivedConfiguration, priorityOf } from "./keepalived-configuration.ts";
+import { OTHER_ADDRESS, keepalivedConfiguration, priorityOf } from "./keepalived-configuration.ts";
 import type { BenchTiming } from "./plan.ts";
 import type { Product } from "./product.ts";
 
@@ -140,11 +140,11 @@ export class Keepalived implements Product {
     await this.#until(`${to} to serve`, async () => (await this.#holders()).join() === to);
   }
 
-  reload(owner: string): Promise<undefined> {
+  async reload(owner: string): Promise<undefined> {
     for (const node of this.#lab.nodeNames) this.#write(node, priorityOf(this.#lab.topology, node), true);
     // The owner first: it is the one that may lose something.
     for (const node of [owner, ...this.#lab.nodeNames.filter((each) => each !== owner)]) this.#hangUp(node);
-    return Promise.resolve(undefined);
+    await this.#until("the new instance to serve", async () => (await this.#holders(OTHER_ADDRESS)).length > 0);
   }
 
   unload(): Promise<void> {
@@ -160,11 +160,9 @@ export class Keepalived implements Product {
   }
 
   /** Nodes that have the address. */
-  async #holders(): Promise<readonly string[]> {
+  async #holders(address: string = this.#lab.topology.service.address): Promise<readonly string[]> {
     const has = async (node: string) =>
-      (await runCommand("ip", ["-n", node, "-4", "-o", "address", "show", "dev", "eth0"])).includes(
-        ` ${this.#lab.topology.service.address}/`,
-      );
+      (await runCommand("ip", ["-n", node, "-4", "-o", "address", "show", "dev", "eth0"])).includes(` ${address}/`);
     const found = await Promise.all(this.#lab.nodeNames.map(has));
     return this.#lab.nodeNames.filter((_, i) => found[i]);
   }

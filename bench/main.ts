@@ -36,9 +36,11 @@ async function main(): Promise<number> {
   for (const lines of [tables.faults, tables.idle, tables.load])
     if (lines.length > 0) console.log(`\n${lines.join("\n")}`);
   if (tables.failed.length > 0) console.log(`\nrounds without figures:\n  ${tables.failed.join("\n  ")}`);
-  console.log(tables.missed.length === 0 ? "\nall limits met" : `\nlimits missed:\n  ${tables.missed.join("\n  ")}`);
   const incomplete = sessions.filter((each) => !each.reports.some((report) => report.kind === "done"));
   for (const { product, timing } of incomplete) console.log(`\n${product} at ${timing} ENDED BEFORE ITS TIME`);
+  const missed = `limits missed:\n  ${tables.missed.join("\n  ")}`;
+  if (tables.missed.length > 0) console.log(`\n${missed}`);
+  else if (incomplete.length === 0) console.log("\nall limits met");
   const file = options.write ?? (options.whole && incomplete.length === 0 ? DOCUMENT : undefined);
   if (file !== undefined) {
     writeFileSync(file, benchmarkDocument(readMachine(), tables, { rounds: options.rounds, minutes }));

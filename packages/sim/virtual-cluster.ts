@@ -14,6 +14,7 @@ import { run, wake } from "./turn.ts";
 import type { Daemon, VirtualKernel, VirtualNode } from "./virtual-node.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { newNode } from "@holdfast/core/node.ts";
+import { reloadPlan } from "@holdfast/core/node/reload-plan.ts";
 import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
 import { type Cluster, segmentsOf } from "@holdfast/core/cluster.ts";
 import type { Effect, Input, VoterRecord } from "@holdfast/core/effects.ts";
@@ -103,6 +104,7 @@ export class VirtualCluster extends VirtualTime {
     const rate = 1 + this.#rateError * rateOf(nextRandom(this.#clocks), nextRandom(this.#clocks));
     return {
       name,
+      cluster: undefined,
       kernel: this.#newKernel(rate, 1000 * nextRandom(this.#clocks)),
       formerKernels: [],
       records: new Map(),
@@ -110,6 +112,7 @@ export class VirtualCluster extends VirtualTime {
       drained: undefined,
       crashes: [],
       interfacesDown: new Set(),
+      stationless: false,
       daemon: undefined,
       frozen: false,
       addresses: new Set(),
@@ -156,6 +159,9 @@ export class VirtualCluster extends VirtualTime {
 
   start(name: string, interfacesDown: readonly InterfaceName[] = []): void {
     const node = this.node(name);
+    // A machine that is not in its own configuration runs no daemon.
+    const cluster = node.cluster ?? this.cluster;
+    if (!cluster.nodes.some((each) => each.name === name)) return;
     if (node.daemon !== undefined && this.plant.twoProcesses !== true) node.daemon.alive = false;
     for (const interfaceName of interfacesDown) node.interfacesDown.add(interfaceName);
     const { clock, fence } = node.kernel;
@@ -172,7 +178,7 @@ export class VirtualCluster extends VirtualTime {
     for (const group of open) node.addresses.add(group);
     const state = newNode(
       {
-        cluster: this.cluster,
+        cluster,
         node: node.name,
         boot,
         kernel: node.kernel.id,
@@ -276,6 +282,17 @@ export class VirtualCluster extends VirtualTime {
     if (node.daemon === undefined) return;
     node.daemon.queue.push(input);
     run(this, node);
+  }
+
+  /** As the daemon does: a configuration that may not be taken over changes nothing; true when it was. */
+  reload(name: string, cluster: Cluster, anything = false): boolean {
+    const node = this.node(name);
+    if (node.daemon === undefined || node.frozen || node.daemon.running) return false;
+    const { obstacles, changes } = reloadPlan(node.daemon.state, cluster, node.kernel.clock.now());
+    if ((obstacles.length > 0 && !anything) || changes.length === 0) return false;
+    node.cluster = cluster;
+    this.input(name, { kind: "reconfigured", cluster, interfacesDown: [...node.interfacesDown] });
+    return true;
   }
 
   setInterface(name: string, interfaceName: InterfaceName, up: boolean): void {

@@ -47,9 +47,15 @@ describe("a planned move that is interrupted", { skip: unable() }, () => {
     await cluster.insideLab("rm", "-f", `${cluster.files(node).run}/starts`);
     const started = cluster.startEngine(node, orders(node));
     running.set(node, started);
-    await until(`${node} is there: ${started.output()}`, async () =>
+    const present = until(`${node} is there`, async () =>
       (await cluster.status(node)).nodes.every(({ alive }) => alive),
     );
+    await present.catch((error: unknown) => {
+      const kinds = (["engine", "control"] as const).map(
+        (kind) => `${kind} ${cluster.processes(node, kind).join(" ")}`,
+      );
+      throw new Error(`${String(error)}; ${kinds.join(", ")}\n${started.output()}`);
+    });
   }
 
   for (const signal of ["SIGSTOP", "SIGKILL"] as const) {

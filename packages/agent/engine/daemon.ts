@@ -97,7 +97,7 @@ export class Daemon {
         open,
         crashes,
         drained: options.drained,
-        interfacesDown: this.#interfacesDown(self),
+        interfacesDown: adapters.down(Object.values(self.interfaces)),
         wallOffset_ms: this.#wallOffset,
       },
       now,
@@ -138,10 +138,6 @@ export class Daemon {
     this.#reload = this.#newReload();
   }
 
-  #interfacesDown(self: NodeConfig): readonly InterfaceName[] {
-    return Object.values(self.interfaces).filter((name) => this.#options.adapters.byName(name)?.up !== true);
-  }
-
   #newReload(): Reload {
     const { args, adapters } = this.#options;
     return new Reload({
@@ -166,7 +162,11 @@ export class Daemon {
     this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);
     this.#addresses.change(cluster, self);
     this.#links.change(cluster, self);
-    this.#engine.input({ kind: "reconfigured", cluster, interfacesDown: this.#interfacesDown(self) });
+    this.#engine.input({
+      kind: "reconfigured",
+      cluster,
+      interfacesDown: this.#options.adapters.down(Object.values(self.interfaces)),
+    });
     this.#narrowFence();
     return success(undefined);
   }
@@ -221,13 +221,9 @@ export class Daemon {
     this.#fence.fence.watch((detail) => this.#engine.input({ kind: "fenceReinstalled", detail }));
     this.#watchAdapters();
     setInterval(() => this.#housekeeping(), HOUSEKEEPING_MS);
-    const how = this.#fence.fence.adopted ? "took over the fence of the daemon before" : "closed fence installed";
-    const guard = this.#fence.fence.owned
-      ? ""
-      : "; this kernel cannot protect it from nft flush ruleset, it is watched instead";
     logLine(
       "info",
-      `${self.name} of cluster ${cluster.name}: ${how}${guard}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
+      `${self.name} of cluster ${cluster.name}: ${this.#fence.beginning}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
     );
     this.#runtime.ready();
     this.#engine.input({ kind: "tick" });

@@ -56,6 +56,13 @@ export class GroupFence {
     this.fence = opened.value;
   }
 
+  /** How it was found, for the log. */
+  get beginning(): string {
+    const how = this.fence.adopted ? "took over the fence of the daemon before" : "closed fence installed";
+    if (this.fence.owned) return how;
+    return `${how}; this kernel cannot protect it from nft flush ruleset, it is watched instead`;
+  }
+
   /** Groups that the daemon before left open. */
   openGroups(): ReadonlySet<GroupName> {
     const remaining = this.fence.remaining();
