@@ -58,6 +58,10 @@ function performed(
       node.announced.push({ group: effect.group, term: effect.term, at: world.now });
       return;
     case "forgetGroup":
+      return;
+    case "probe":
+      world.probe(node, effect);
+      return;
     case "stopAnnouncing":
       node.announcing.delete(effect.group);
       return;
