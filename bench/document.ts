@@ -85,7 +85,8 @@ namespaces of its own and ends with them, also on Ctrl-C.
   **crash**: kill -9 of holdfast's engine, which is started again as soon as it has ended; of keepalived's VRRP process, which
   its parent starts again. **reload**: a second address (group, instance) is added to the configuration of all nodes.
   **loss**: of the frames between nodes; client and watcher lose nothing.
-- **x keepalived**: the median outage as a multiple of keepalived's at the same timing in the same run.
+- **x keepalived**: the median outage as a multiple of keepalived's at the same timing in the same run; none where
+  keepalived has two owners, for then its outage says nothing. In the idle table: the multiple in parentheses.
 - **CPU**: processor time of all threads of all processes of the node in ten seconds, from /proc/PID/task/TID/schedstat, 20 s
   after the start and without client and watcher, whose packets the kernel would charge to whoever it interrupts.
 - **Memory**: sums of Rss and Pss of /proc/PID/smaps_rollup over the node's processes. All three nodes run on one machine, and

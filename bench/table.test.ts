@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { LIMITS, judgeIdle, judgeRow, ratio } from "./limits.ts";
 import { FAULT_NAMES } from "./plan.ts";
 import type { FaultName, ProductName, TimingName } from "./plan.ts";
-import type { Report, SessionResult, Watched } from "./results.ts";
+import type { IdleUsage, Report, SessionResult, Watched } from "./results.ts";
 import { rowsOf } from "./rows.ts";
 import { tablesOf } from "./table.ts";
 
@@ -110,6 +110,15 @@ test("idle: processor, resident and proportional memory each have a limit, for o
   const idle: Report = { kind: "idle", owner: usage, standby: usage, scheduling: "SCHED_OTHER" };
   assert.equal(tablesOf([session("holdfast", "100ms", idle)]).missed.length, 6);
   assert.equal(tablesOf([session("keepalived", "100ms", idle)]).missed.length, 0);
+});
+
+test("idle: holdfast's figures stand beside their multiples of keepalived's", () => {
+  const usage = { cpu_percent: 0.5, resident_mb: 80, proportional_mb: 40, together_mb: 60, processes: 2 };
+  const small = { cpu_percent: 0, resident_mb: 10, proportional_mb: 3, together_mb: 8, processes: 2 };
+  const idle = (of: IdleUsage): Report => ({ kind: "idle", owner: of, standby: of, scheduling: "SCHED_OTHER" });
+  const lines = tablesOf([session("holdfast", "1s", idle(usage)), session("keepalived", "1s", idle(small))]).idle;
+  assert.match(lines[2] ?? "", /\| 0\.5 +\| 80 \(8\.0x\) +\| 40 \(13x\) +\| 60 \(7\.5x\) +\| 2 /);
+  assert.match(lines[4] ?? "", /keepalived.*\| 0 +\| 10 +\| 3 +\| 8 +\|/);
 });
 
 test("every limit speaks of a fault at a timing at most once a figure", () => {

@@ -35,7 +35,7 @@ const FAULT_HEADER = [
 export function tablesOf(sessions: readonly SessionResult[]): Tables {
   const rows = rowsOf(sessions);
   const judged = rows.map((row) => ({ row, verdicts: judgeRow(row, besideOf(rows, row)) }));
-  const idle = sessions.flatMap(idleLines);
+  const idle = sessions.flatMap((session) => idleLines(session, sessions));
   return {
     faults: table(
       FAULT_HEADER,
@@ -130,17 +130,34 @@ interface IdleLine {
   readonly verdicts: readonly Verdict[];
 }
 
-function idleLines(session: SessionResult): readonly IdleLine[] {
+/** holdfast's figures also as multiples of keepalived's. */
+function idleLines(session: SessionResult, all: readonly SessionResult[]): readonly IdleLine[] {
   const found = session.reports.find((each) => each.kind === "idle");
   if (!found) return [];
-  const line = (node: string, usage: IdleUsage): IdleLine => {
+  const beside = all
+    .filter((each) => each.product === "keepalived" && each.timing === session.timing)
+    .flatMap((each) => each.reports)
+    .find((each) => each.kind === "idle");
+  const line = (node: "owner" | "standby", usage: IdleUsage): IdleLine => {
+    const theirs = session.product === "holdfast" ? beside?.[node] : undefined;
     const verdicts = judgeIdle(session, usage);
-    const { cpu_percent, resident_mb, proportional_mb, together_mb, processes } = usage;
-    const figures = [cpu_percent, resident_mb, proportional_mb, together_mb, processes].map(String);
+    const figures = [
+      multiple(usage.cpu_percent, theirs?.cpu_percent),
+      multiple(usage.resident_mb, theirs?.resident_mb),
+      multiple(usage.proportional_mb, theirs?.proportional_mb),
+      multiple(usage.together_mb, theirs?.together_mb),
+      String(usage.processes),
+    ];
     const cells = [session.product, session.timing, node, ...figures, found.scheduling, limitsCell(verdicts)];
     return { name: `idle ${node} at ${session.timing}`, cells, verdicts };
   };
   return [line("owner", found.owner), line("standby", found.standby)];
+}
+
+function multiple(value: number, theirs: number | undefined): string {
+  if (theirs === undefined || theirs === 0) return String(value);
+  const times = value / theirs;
+  return `${value} (${times < 10 ? times.toFixed(1) : times.toFixed(0)}x)`;
 }
 
 function loadCells({ product, timing, during, load }: Row): readonly string[] {

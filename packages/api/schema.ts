@@ -20,6 +20,8 @@ export interface Status {
   readonly health: Health;
   /** This node hears, itself included, a majority of the voters. */
   readonly quorum: boolean;
+  /** With `quorum: available`: this node counts its own grant as enough; the other may own too, in a cut. */
+  readonly alone: boolean;
   readonly generation: number;
   readonly config: string;
   /** Nodes whose configuration differs from the answering node's. */

@@ -70,6 +70,11 @@ export type Effect =
   /** Desired state: announce the group's addresses as owner of this term, on the schedule of the steering method. */
   | { readonly kind: "announce"; readonly group: GroupName; readonly term: number }
   | { readonly kind: "stopAnnouncing"; readonly group: GroupName }
+  /**
+   * Ask on the network whether anybody answers for these addresses, once: for a group's as who has none of them, for the
+   * reference (no group) from an own address. Each answer is an input `answered`.
+   */
+  | { readonly kind: "probe"; readonly of: GroupName | undefined; readonly addresses: readonly IpAddress[] }
   /** The group left the configuration, and nothing of it is here any more: its fence may go. */
   | { readonly kind: "forgetGroup"; readonly group: GroupName }
   /** Tell control: goes to the history, `events` and the log. */
@@ -149,6 +154,8 @@ export type Input =
    * removes stays fenced until this is done. `interfacesDown`: of this node's interfaces in it.
    */
   | { readonly kind: "reconfigured"; readonly cluster: Cluster; readonly interfacesDown: readonly InterfaceName[] }
+  /** A probe was answered by somebody else. */
+  | { readonly kind: "answered"; readonly of: GroupName | undefined; readonly address: IpAddress }
   /** The whole machine stood still (suspend): its fence and its clock did too, the other nodes' did not. */
   | { readonly kind: "paused"; readonly for_ms: number }
   /** All effects before the `flush` were done, and failures among them were told. */

@@ -5,6 +5,7 @@
  * order. `nextDeadline` says when a `tick` is wanted; an early one does no harm. The lease is in ownership/lease, who
  * hears whom in membership; this file and node/ alone join them.
  */
+import { addressAnswered, aloneDeadline, askReference, watchAlone } from "./node/alone.ts";
 import { happened } from "./node/events.ts";
 import {
   beatDrain,
@@ -65,7 +66,12 @@ export function step(state: NodeState, input: Input, now: Instant): readonly Eff
 
 /** When time alone will have something to do; asked once a turn, it is also what a stall is measured from. */
 export function nextDeadline(state: NodeState, now: Instant): Instant {
-  let next = earliest(state.nextBeat, groupsDeadline(state, now), failbackDeadline(state, now));
+  let next = earliest(
+    state.nextBeat,
+    groupsDeadline(state, now),
+    failbackDeadline(state, now),
+    aloneDeadline(state, now),
+  );
   if (state.abstaining) next = earliest(next, state.abstainUntil);
   for (const pending of state.pending) next = earliest(next, pending.until);
   for (const group of state.groups.values()) {
@@ -124,6 +130,13 @@ function take(state: NodeState, input: Input, now: Instant): void {
       return happened(state, now, { code: input.code, level: input.level, text: input.text });
     case "fenceReinstalled":
       return fenceReinstalled(state, input.detail, now);
+    case "answered":
+      return addressAnswered(
+        state,
+        input.of === undefined ? undefined : state.groups.get(input.of),
+        input.address,
+        now,
+      );
     case "reconfigured":
       return reconfigure(state, input, now);
     case "paused":
@@ -241,6 +254,7 @@ function passTime(state: NodeState, now: Instant, beats: boolean): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
   watchCrashes(state, now);
   watchPeers(state, now);
+  watchAlone(state, now);
   for (const group of state.groups.values()) {
     tickFarewell(state, group, now);
     tickLease(state, group, now);
@@ -259,6 +273,7 @@ const AFTER_TROUBLE_MS = 10_000;
 function beat(state: NodeState, now: Instant): void {
   state.lastBeat = now;
   state.beatDue = "regular";
+  askReference(state, now);
   const liveVoters = state.voters.filter(
     (voter) => voter === state.self.name || state.peers.get(voter)?.alive === true,
   );
@@ -301,7 +316,7 @@ function watchPeers(state: NodeState, now: Instant): void {
     }
     if (peer.alive) alive += 1;
   }
-  const quorum = alive >= state.majority;
+  const quorum = alive >= state.majority || state.alone.active;
   if (quorum === state.quorum) return;
   state.quorum = quorum;
   happened(state, now, {

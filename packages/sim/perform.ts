@@ -31,7 +31,7 @@ function performed(
   switch (effect.kind) {
     case "send":
       for (const entry of effect.heartbeat.lease) {
-        world.checkers.votes.said(entry);
+        world.checkers.votes.said(daemon.boot, entry);
         world.checkers.identities.said(node.name, daemon.boot, entry);
       }
       for (const link of effect.links) world.send(node, daemon, effect.to, link, effect.heartbeat);
@@ -58,6 +58,10 @@ function performed(
       node.announced.push({ group: effect.group, term: effect.term, at: world.now });
       return;
     case "forgetGroup":
+      return;
+    case "probe":
+      world.probe(node, effect);
+      return;
     case "stopAnnouncing":
       node.announcing.delete(effect.group);
       return;
@@ -139,7 +143,8 @@ function commit(
   counts.commits += 1;
   checkers.owners.opening(node.kernel, group, before);
   const lease = daemon.state.groups.get(group)?.lease.state;
-  const ballot = lease?.role === "holding" || lease?.role === "closing" ? lease.ballot : undefined;
+  const holds = lease?.role === "holding" || lease?.role === "closing";
+  const ballot = holds ? (checkers.votes.ballotOf(daemon.boot, number) ?? lease.ballot) : undefined;
   if (ballot === undefined) checkers.report("I3", `${node.name} commits ${group} number ${number} and holds nothing`);
   else {
     checkers.service.opened(node, group, ballot.round);

@@ -51,6 +51,8 @@ export class VirtualCluster extends VirtualTime {
   /** When so many are taken the world is over. */
   stepsMax = Number.POSITIVE_INFINITY;
   trace: Trace | undefined;
+  /** Nodes that reach neither a reference address nor who owns a group, on the network of the clients. */
+  readonly clientsCut = new Set<NodeName>();
   attacker: Attacker | undefined;
   /** Everything that happened, folded into one number. */
   digest = 0x811c9dc5;
@@ -74,7 +76,11 @@ export class VirtualCluster extends VirtualTime {
     this.network = new Network((delay, deliver) => this.at(delay, deliver), this.randomState);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
-    this.checkers = new Checkers(this, cluster.groups);
+    this.checkers = new Checkers(
+      this,
+      cluster.groups,
+      cluster.quorum === "available" || cluster.groups.some((group) => group.onQuorumLoss === "hold"),
+    );
   }
 
   get violations(): readonly string[] {
@@ -316,6 +322,16 @@ export class VirtualCluster extends VirtualTime {
   saveVotes(node: VirtualNode, group: GroupName, record: VoterRecord): void {
     node.records?.set(group, record);
     this.checkers.votes.saved(node, group, record, this.now);
+  }
+
+  /** ARP or neighbour discovery: the reference answers always, a group's address when another node's fence is open. */
+  probe(node: VirtualNode, { of, addresses }: Extract<Effect, { kind: "probe" }>): void {
+    const there = (name: NodeName): boolean => !this.clientsCut.has(name);
+    const owners = [...this.nodes.keys()].filter(
+      (name) => name !== node.name && of !== undefined && this.isOpen(name, of),
+    );
+    if (!there(node.name) || (of !== undefined && !owners.some(there))) return;
+    for (const address of addresses) this.at(0.5, () => this.#arrived(node.name, { kind: "answered", of, address }));
   }
 
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {

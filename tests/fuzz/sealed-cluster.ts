@@ -224,6 +224,7 @@ export class SealedCluster extends VirtualTime {
       },
       reply: nothing,
       saveDrained: nothing,
+      probe: nothing,
       forgetGroup: nothing,
       exit: () => {
         self().running = false;

@@ -89,6 +89,7 @@ class GroupReader {
       failback: this.#failback([...path, "failback"], group?.failback),
       settle:
         group?.settle === undefined ? DEFAULT_SETTLE : parseDuration(this.#report, [...path, "settle"], group.settle),
+      ...(group?.on_quorum_loss === "hold" ? { onQuorumLoss: "hold" } : {}),
       drain: this.#drain([...path, "drain"], group?.drain),
     };
   }

@@ -8,6 +8,8 @@ import { isName } from "@holdfast/core/units/names.ts";
 import { errorToJson, formatErrors } from "./config-error.ts";
 import { parseBytes, parseConfig, readConfig } from "./parse.ts";
 import { jsonSchema, NAME_PATTERN } from "./shape.ts";
+import { summaryText } from "./summary.ts";
+import { configWarnings } from "./warnings.ts";
 
 const here = import.meta.dirname;
 const BASE = readFileSync(join(here, "testdata/base.yaml"), "utf8");
@@ -255,7 +257,16 @@ test("the JSON Schema is made from the parser's own definition", () => {
     string,
     { propertyNames?: unknown; additionalProperties?: unknown }
   >;
-  assert.deepEqual(Object.keys(properties), ["version", "generation", "cluster", "timing", "links", "nodes", "groups"]);
+  assert.deepEqual(Object.keys(properties), [
+    "version",
+    "generation",
+    "cluster",
+    "timing",
+    "reference",
+    "links",
+    "nodes",
+    "groups",
+  ]);
   assert.deepEqual(properties["groups"]?.propertyNames, { type: "string", pattern: NAME_PATTERN.source });
 });
 
@@ -276,4 +287,25 @@ test("drain: absent and 0s reset at once; the longest is an hour", () => {
     [0, 0, 30_000, 3_600_000],
   );
   assert.equal(digestOf(BASE.replace("failback: manual", "drain: 0s")), digestOf(BASE));
+});
+
+test("quorum available and on_quorum_loss hold are read, warned of and in the digest; their defaults are not", () => {
+  const two = BASE.replace(/^ {2}lb3: .*\n/m, "").replace("name: edge", "name: edge, quorum: available");
+  const text = two
+    .replace("groups:", "reference: [10.0.0.1, 2001:db8::1]\ngroups:")
+    .replace("failback: manual", "on_quorum_loss: hold");
+  const result = parseConfig(text, "f", HZ250);
+  assert.ok(result.ok, result.ok ? "" : formatErrors(result.error, { colour: false }));
+  const { cluster } = result.value;
+  assert.deepEqual([cluster.quorum, cluster.reference], ["available", ["10.0.0.1", "2001:db8::1"]]);
+  assert.equal(cluster.groups.find((group) => group.name === "web")?.onQuorumLoss, "hold");
+  const warnings = configWarnings(result.value).map(({ code }) => code);
+  assert.ok(
+    ["quorum-available", "holds"].every((code) => warnings.includes(code)),
+    warnings.join(" "),
+  );
+  assert.match(summaryText(result.value, [], false), /one goes on alone while 10\.0\.0\.1 or 2001:db8::1 answers/);
+  assert.notEqual(digestOf(text), digestOf(text.replace("10.0.0.1,", "10.0.0.2,")));
+  assert.notEqual(digestOf(text), digestOf(text.replace("on_quorum_loss: hold", "on_quorum_loss: release")));
+  assert.equal(digestOf(BASE.replace("name: edge", "name: edge, quorum: majority")), digestOf(BASE));
 });

@@ -128,7 +128,7 @@ export class Daemon {
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
       saveDrained: (reason) => this.#control.send({ kind: "saveDrained", reason }),
-      // Its addresses have left by now; what says otherwise is looked at again each second.
+      probe: (effect) => this.#addresses.probes.send(effect),
       forgetGroup: () => this.#narrowFence(),
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earliest(deadline, this.#addresses.nextDeadline())),

@@ -100,6 +100,7 @@ class Scripted {
       record: ({ event }) => this.log.push(`record ${event.code}`),
       reply: nothing,
       saveDrained: nothing,
+      probe: nothing,
       forgetGroup: nothing,
       exit: () => this.log.push("exit"),
       wakeAt: (deadline) => (this.wakeAt = deadline),

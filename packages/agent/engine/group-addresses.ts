@@ -1,11 +1,11 @@
 /** The addresses of the groups this node holds: on their interfaces, kept there, announced to the neighbours. */
 import { constants } from "node:os";
+import { claimOf } from "./claims.ts";
 import { logLine } from "./log.ts";
+import { Probes } from "./probes.ts";
 import type { Cluster, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
 import { interfaceFor, segmentsOf } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
-import { parseArpFrame } from "@holdfast/core/wire/arp.ts";
-import { parseNdpFrame } from "@holdfast/core/wire/ndp.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { GroupName, InterfaceName } from "@holdfast/core/units/names.ts";
@@ -26,6 +26,8 @@ const FIRST_LOOK_MS = 0.1;
 const LAST_LOOK_MS = 1000;
 
 export class GroupAddresses {
+  /** Who answers for the groups' addresses, and for the reference. */
+  readonly probes: Probes;
   readonly #adapters: Adapters;
   readonly #input: (input: Input) => void;
   #places: ReadonlyMap<GroupName, readonly Place[]> = new Map();
@@ -44,6 +46,7 @@ export class GroupAddresses {
     this.#adapters = adapters;
     this.#input = input;
     this.#configure(cluster, self);
+    this.probes = new Probes(cluster, self, adapters, input);
     this.#addresses = new Addresses(native, adapters, {
       restored: (place) => this.#tell(place, (group) => ({ ...restored(place), group })),
       failed: ({ address, detail }) => this.#tell(address, (group) => ({ kind: "addressesFailed", group, detail })),
@@ -65,6 +68,7 @@ export class GroupAddresses {
    */
   change(cluster: Cluster, self: NodeConfig): void {
     this.#configure(cluster, self);
+    this.probes.change(cluster, self);
     for (const { listener } of this.#listening.values()) listener.close();
     const names = [...this.#listening.keys()];
     this.#listening.clear();
@@ -267,13 +271,4 @@ function placesOf(group: GroupConfig, self: NodeConfig): readonly Place[] {
     address: place.address,
     prefixLength: place.prefixLength,
   }));
-}
-
-/** The address a frame claims for the station that sent it. */
-function claimOf(frame: Uint8Array): { readonly address: IpAddress; readonly mac: Mac } | undefined {
-  const arp = parseArpFrame(frame);
-  if (arp.ok) return { address: arp.value.senderAddress, mac: arp.value.senderMac };
-  const ndp = parseNdpFrame(frame);
-  if (!ndp.ok || ndp.value.kind !== "advertisement") return undefined;
-  return { address: ndp.value.target, mac: ndp.value.linkLayer ?? ndp.value.sourceMac };
 }

@@ -1,4 +1,5 @@
 /** Takes a heartbeat in: who it is from and whether that is proven, how it was heard, then everything it carries. */
+import { settleClaims } from "./alone.ts";
 import { happened, takeEvents } from "./events.ts";
 import { followMove } from "./moves.ts";
 import { hearOutcomes } from "./requests.ts";
@@ -185,6 +186,7 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
 function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {
   const { name } = peer.config;
   if (report.fence === "open") {
+    settleClaims(state, group, peer, report.ballot, now);
     if (group.owner !== name) {
       group.owner = name;
       group.ownerSince = now;

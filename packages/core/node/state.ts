@@ -1,4 +1,5 @@
 /** Everything one node knows and is about to do. `step` (../node.ts) owns it and changes it in place. */
+import type { Alone, Search } from "./alone.ts";
 import type { Cluster, GroupConfig, NodeConfig, Timing } from "../cluster.ts";
 import type { Effect, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
@@ -46,6 +47,8 @@ export interface Group {
   farewell: Farewell | undefined;
   /** The old owner still serves the connections that began there. */
   drainFrom: { readonly node: NodeName; readonly macs: readonly Mac[]; readonly until: Instant } | undefined;
+  /** Whether somebody answers for its addresses, before this node takes it over alone. */
+  search: Search | undefined;
   /** An operator's or the placement's move that is under way. */
   move: Move | undefined;
   /** Who is known to own it, since when on our clock, and why. */
@@ -120,6 +123,7 @@ export interface NodeState {
   /** The generation before this one, when this daemon was in it, and since when it is in this one (G3). */
   formerGeneration: FormerGeneration | undefined;
   generationSince: Instant;
+  readonly alone: Alone;
   /** A majority was heard with this very configuration, or it came by a reload: whoever differs is the one to ask (G4). */
   established: boolean;
   readonly counters: Counters;
@@ -216,6 +220,7 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     retired,
     formerGeneration: undefined,
     generationSince: now,
+    alone: { active: false, answeredAt: undefined },
     established: false,
     counters: { round, number: 0 },
     random: seededRandom(beginning.seed),
@@ -287,6 +292,7 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     relayUntil: undefined,
     farewell: undefined,
     drainFrom: undefined,
+    search: undefined,
     move: undefined,
     owner: undefined,
     ownerSince: undefined,
