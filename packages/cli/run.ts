@@ -1,4 +1,7 @@
-/** `holdfast run`: becomes the daemon. The engine replaces this process, so that nothing of the command stays in memory. */
+/**
+ * `holdfast run`: becomes the daemon. The engine replaces this process, so that nothing of the command stays in memory. The
+ * shell script `holdfast` starts a fresh bundle's engine without it.
+ */
 import { bundleState, engineEntry } from "@holdfast/agent/bundle.ts";
 import { COMPILE_CACHE, ENGINE_FLAGS, EXEC_TIME_VARIABLE } from "@holdfast/agent/processes.ts";
 import { startObstacle, type StartOptions } from "@holdfast/agent/start-obstacle.ts";

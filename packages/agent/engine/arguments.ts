@@ -1,4 +1,4 @@
-/** The engine's command line, made by `holdfast run` and already checked by it. */
+/** The engine's command line, made by `holdfast run` and checked by it, or as it was typed (direct.ts). */
 import { parseArgs } from "node:util";
 
 export interface EngineArguments {
