@@ -67,9 +67,9 @@ namespaces of its own and ends with them, also on Ctrl-C.
 - **keepalived**: one VRRPv3 instance a node, multicast on the service LAN, advert_int 1, 0.1 and 0.01, priorities 150, 100
   and 50, all nodes start as BACKUP; the IPv6 address in virtual_ipaddress_excluded. \`nopreempt\` like holdfast's
   \`failback: manual\`, except for the rows move and failback. Each in a mount namespace of its own with a tmpfs on /run.
-- **A round** begins when all nodes are well and n1, the preferred one, serves. The fault is watched for at least 1 s (1.5 s
+- **A round** begins when all nodes are well and n1, the preferred one, serves. The fault is watched for at least 0.8 s (1.5 s
   and \`dead\`, where two owners would stay two) and until one node (another than the owner, where it must move) has answered everything for 300 ms, 15 s at most; then it is
-  healed, and that is watched in the same way, for at least 1.5 s and one heartbeat. Rounds of all faults take turns. The
+  healed, and that is watched in the same way, for at least 1 s and one heartbeat. Rounds of all faults take turns. The
   products are measured one after the other, except that at 1 s they run side by side, each in a lab of its own.
 - **Outage**: the client asks once a millisecond over IPv4 and over IPv6. From the first request without an answer to the
   next one with an answer, both when they were sent; the longest of the round, the worse of IPv4 and IPv6. The table shows
