@@ -93,7 +93,7 @@ namespaces of its own and ends with them, also on Ctrl-C.
   so does the bench, on the same Node: what they share is divided among them in the proportional figure. "Alone" counts each
   physical page of the node's processes once (/proc/PID/pagemap): what it would take on a machine of its own.
 - **Busy loops**: four endless loops in a shell. Beside them a C program sleeps 10 ms by timerfd, over and over, under the
-  scheduling class of the product's own process. A move counts unless that control slept longer than half of \`dead\` within
+  scheduling class of the product's own process (real-time: at one priority more, so that the product cannot be its own excuse). A move counts unless that control slept longer than half of \`dead\` within
   three times \`dead\` before it.
 - **Limits** are bench/limits.ts, on the medians, for holdfast; two answering nodes are allowed in no round.
 `;
