@@ -36,6 +36,29 @@ export interface EngineView {
   readonly lateness: LatenessView;
 }
 
+/** What became, or would become, of a reload on this node. */
+export interface ReloadAnswer {
+  /** `planned`: a dry run that could be done; `invalid`: the file, the keys or this machine do not allow it. */
+  readonly code: "done" | "planned" | "unchanged" | "refused" | "invalid" | "failed";
+  /** One sentence. */
+  readonly text: string;
+  readonly file: string;
+  /** Of the configuration in the file; when it is invalid, of the running one. */
+  readonly digest: string;
+  readonly changes: readonly string[];
+  readonly warnings: readonly string[];
+  readonly errors: readonly {
+    readonly code: string;
+    readonly file: string;
+    readonly line: number | null;
+    readonly column: number | null;
+    readonly message: string;
+    readonly hint: string;
+  }[];
+  /** The same for a terminal, with excerpts. */
+  readonly errorText: string;
+}
+
 export type ToControl =
   | {
       readonly kind: "hello";
@@ -50,6 +73,7 @@ export type ToControl =
   | { readonly kind: "view"; readonly id: number; readonly view: NodeView; readonly engine: EngineView }
   | { readonly kind: "event"; readonly event: RecordedEvent }
   | { readonly kind: "reply"; readonly id: number; readonly code: OutcomeCode; readonly text: string }
+  | { readonly kind: "reloaded"; readonly id: number; readonly answer: ReloadAnswer }
   /** Write or remove the drain mark in the state directory. */
   | { readonly kind: "saveDrained"; readonly reason: string | undefined };
 
@@ -66,5 +90,7 @@ export type ToEngine =
     }
   /** Replace the engine by its successor in place; answered by a `reply`. */
   | { readonly kind: "restart"; readonly id: number; readonly timeout_ms: number }
+  /** Take the configuration file over, or say what that would do; answered by `reloaded`. */
+  | { readonly kind: "reload"; readonly id: number; readonly dryRun: boolean; readonly digest: string | undefined }
   /** Control can not do its work (disk full, say), or can again (info): becomes an event every node sees. */
   | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: EventLevel };

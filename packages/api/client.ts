@@ -1,6 +1,6 @@
 /** Talks to control over its Unix socket: for the commands, and for anybody else who wants the typed answers. */
 import type { IncomingMessage } from "node:http";
-import type { ApiError, Outcome } from "./schema.ts";
+import type { ApiError, Outcome, Reload } from "./schema.ts";
 
 // An import of node:http touches all its exports and so loads a whole web client: 14 MB and 15 ms.
 const { request: httpRequest } = process.getBuiltinModule("node:http");
@@ -30,6 +30,17 @@ export async function postJson(socket: string, path: string, body: object, timeo
   const patience = timeout_ms + PATIENCE_MS;
   const { status, text } = await exchange(socket, "POST", path, JSON.stringify({ ...body, timeout_ms }), patience);
   return decode(socket, status, text, text.includes('"holdfast.outcome/1"')) as Outcome;
+}
+
+/** Throws ApiFailure when the request itself was wrong. */
+export async function postReload(
+  socket: string,
+  body: { readonly dry_run: boolean; readonly config?: string },
+  timeout_ms: number,
+): Promise<Reload> {
+  const text = JSON.stringify({ ...body, timeout_ms });
+  const answer = await exchange(socket, "POST", "/v1/reload", text, timeout_ms + PATIENCE_MS);
+  return decode(socket, answer.status, answer.text, answer.text.includes('"holdfast.reload/1"')) as Reload;
 }
 
 function decode(socket: string, status: number, text: string, good: boolean): unknown {

@@ -4,6 +4,8 @@
  *
  *   GET  /v1/status  /v1/links  /v1/history?group=G&limit=N  /v1/why/group/G  /v1/why/node/N
  *   GET  /v1/events?follow=1&since=N&last=N NDJSON, one Event a line; since: milliseconds since 1970
+ *   POST /v1/reload {dry_run?, config?}  the answering node takes its configuration file over    -> Reload
+ *        config: digest of the plan agreed to; status 200 done, planned or unchanged, 409 refused, 422 invalid, 502 failed
  *   POST /v1/restart {}   replaces the engine that answers, in place                -> Outcome, before it happens
  *   POST /v1/move {group, target?}  /v1/drain {node, reason}  /v1/undrain {node}     -> Outcome
  *        each with timeout_ms (default 10000); status 200 done, 409 refused, 502 failed, 504 timeout
@@ -18,6 +20,8 @@ export interface Status {
   readonly health: Health;
   /** This node hears, itself included, a majority of the voters. */
   readonly quorum: boolean;
+  /** With `quorum: available`: this node counts its own grant as enough; the other may own too, in a cut. */
+  readonly alone: boolean;
   readonly generation: number;
   readonly config: string;
   /** Nodes whose configuration differs from the answering node's. */
@@ -165,6 +169,30 @@ export interface Outcome {
   readonly code: "done" | "failed" | "refused" | "timeout";
   readonly text: string;
   readonly events: readonly Event[];
+}
+
+/** What became of a reload on the answering node, or with dry_run what would. */
+export interface Reload {
+  readonly schema: "holdfast.reload/1";
+  /** `invalid`: the file, the key file or this machine do not allow it; whatever is not `done` changed nothing. */
+  readonly code: "done" | "planned" | "unchanged" | "refused" | "invalid" | "failed";
+  readonly text: string;
+  readonly node: string;
+  readonly file: string;
+  /** Digest of the configuration in the file; when it is invalid, of the running one. */
+  readonly config: string;
+  readonly changes: readonly string[];
+  readonly warnings: readonly string[];
+  readonly errors: readonly {
+    readonly code: string;
+    readonly file: string;
+    readonly line: number | null;
+    readonly column: number | null;
+    readonly message: string;
+    readonly hint: string;
+  }[];
+  /** The errors as check-config prints them. */
+  readonly error_text: string;
 }
 
 /** Every error, of the API and of the commands under --json. */

@@ -56,7 +56,7 @@ async function put(context: Context, options: ActOptions, { path, body, follow }
   }
 }
 
-async function confirm(context: Context): Promise<void> {
+export async function confirm(context: Context): Promise<void> {
   if (!context.interactive || context.json) {
     const message = "this changes the cluster and nobody is there to ask; nothing was done";
     throw new CommandFailure(EXIT.usage, "needs-yes", message, "add --yes, or --dry-run to see the plan only");

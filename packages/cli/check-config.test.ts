@@ -29,7 +29,7 @@ test("the sample's summary", () => {
     code: 0,
     stderr: "",
     stdout: `holdfast.yaml: ok
-  cluster  edge, generation 1, digest 86f59789, heartbeats encrypted
+  cluster  edge, generation 1, digest 8b9a0ae5, heartbeats encrypted
   keys     /etc/holdfast/keys
   nodes    lb1, lb2, lb3 (witness)
   voters   3, majority 2, 1 may be lost

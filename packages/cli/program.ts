@@ -109,6 +109,12 @@ function addActing(root: Command, wrap: Wrap): void {
         return undrain(context, node as string, actOptions(options));
       }),
     );
+  acting(root, "reload", "take this node's configuration file over, keeping what is open").action(
+    wrap(async (context, [options]) => {
+      const { reload } = await import("./reload.ts");
+      return reload(context, actOptions(options));
+    }),
+  );
   acting(root, "restart", "replace this node's daemon in place, keeping what it owns").action(
     wrap(async (context, [options]) => {
       const { restart } = await import("./restart.ts");

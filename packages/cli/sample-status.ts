@@ -39,6 +39,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
     node: "lb1",
     health: "degraded",
     quorum: true,
+    alone: false,
     generation: 1,
     config: "a1f3c2d4",
     config_differs: [],

@@ -84,7 +84,7 @@ function heading(answer: Status, { paint }: Terminal, now: number): string {
   const parts = [
     `${answer.cluster}  ${paint(colour, answer.health.toUpperCase())}`,
     `${alive}/${answer.nodes.length} nodes`,
-    `quorum ${answer.quorum ? "yes" : paint("red", "NO")}`,
+    `quorum ${answer.alone ? paint("yellow", "available: alone") : answer.quorum ? "yes" : paint("red", "NO")}`,
     `config ${answer.config.slice(0, 6)} (${same})`,
     clock(new Date(now).toISOString(), new Date(now)).slice(0, 8),
   ];

@@ -12,6 +12,10 @@ export interface Cluster {
   readonly links: readonly LinkConfig[];
   readonly nodes: readonly NodeConfig[];
   readonly groups: readonly GroupConfig[];
+  /** `majority` when absent; `available`: of two voters one may go on alone (ownership.md Q1 to Q3). */
+  readonly quorum?: "majority" | "available";
+  /** Addresses that tell a dead adapter from a dead network. */
+  readonly reference?: readonly IpAddress[];
   /** Path of the key file. */
   readonly keys: string;
   /** `encrypt` (default) or `authenticate-only`. */
@@ -63,8 +67,6 @@ export interface GroupAddress {
 
 export interface GroupConfig {
   readonly name: GroupName;
-  /** The group's place in the fence: 1 to 65535, the same on every node (order of names). */
-  readonly number: number;
   readonly addresses: readonly GroupAddress[];
   /** Who may own it, most wanted first. */
   readonly prefer: readonly NodeName[];
@@ -73,6 +75,8 @@ export interface GroupConfig {
   readonly settle: Milliseconds;
   /** How long established TCP stays on the old owner of a planned move; 0: it is reset. */
   readonly drain: Milliseconds;
+  /** `release` when absent; `hold`: the owner goes on without a majority while nobody else is known to claim it. */
+  readonly onQuorumLoss?: "release" | "hold";
 }
 
 /**

@@ -5,6 +5,7 @@
  * that order and taken before any other. So a failed `arm` or `saveVotes` is known before the `flush` behind it comes
  * back, and what may only be sent after them is sent by that `flush` or not at all.
  */
+import type { Cluster } from "./cluster.ts";
 import type { Ballot, Holder } from "./ownership/lease/ballot.ts";
 import type { ClusterEvent, EventLevel, Heartbeat, OperatorAction, OutcomeCode } from "./wire/messages.ts";
 import type { GroupName, InterfaceName, LinkName, NodeName } from "./units/names.ts";
@@ -69,6 +70,13 @@ export type Effect =
   /** Desired state: announce the group's addresses as owner of this term, on the schedule of the steering method. */
   | { readonly kind: "announce"; readonly group: GroupName; readonly term: number }
   | { readonly kind: "stopAnnouncing"; readonly group: GroupName }
+  /**
+   * Ask on the network whether anybody answers for these addresses, once: for a group's as who has none of them, for the
+   * reference (no group) from an own address. Each answer is an input `answered`.
+   */
+  | { readonly kind: "probe"; readonly of: GroupName | undefined; readonly addresses: readonly IpAddress[] }
+  /** The group left the configuration, and nothing of it is here any more: its fence may go. */
+  | { readonly kind: "forgetGroup"; readonly group: GroupName }
   /** Tell control: goes to the history, `events` and the log. */
   | { readonly kind: "record"; readonly event: LocalEvent }
   /** The outcome of an operator's request that came in through this node. */
@@ -141,6 +149,13 @@ export type Input =
     }
   /** Something this node cannot record or do, found outside the core. */
   | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: EventLevel }
+  /**
+   * Another configuration, checked by `reloadPlan` in this turn, with this node in it. What it adds is fenced already; what it
+   * removes stays fenced until this is done. `interfacesDown`: of this node's interfaces in it.
+   */
+  | { readonly kind: "reconfigured"; readonly cluster: Cluster; readonly interfacesDown: readonly InterfaceName[] }
+  /** A probe was answered by somebody else. */
+  | { readonly kind: "answered"; readonly of: GroupName | undefined; readonly address: IpAddress }
   /** The whole machine stood still (suspend): its fence and its clock did too, the other nodes' did not. */
   | { readonly kind: "paused"; readonly for_ms: number }
   /** All effects before the `flush` were done, and failures among them were told. */

@@ -5,6 +5,7 @@
  * order. `nextDeadline` says when a `tick` is wanted; an early one does no harm. The lease is in ownership/lease, who
  * hears whom in membership; this file and node/ alone join them.
  */
+import { addressAnswered, aloneDeadline, askReference, watchAlone } from "./node/alone.ts";
 import { happened } from "./node/events.ts";
 import {
   beatDrain,
@@ -18,6 +19,7 @@ import {
 import { followHolder } from "./node/following.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
+import { dropLeft, reconfigure } from "./node/reconfiguring.ts";
 import { receive } from "./node/receiving.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
@@ -64,7 +66,12 @@ export function step(state: NodeState, input: Input, now: Instant): readonly Eff
 
 /** When time alone will have something to do; asked once a turn, it is also what a stall is measured from. */
 export function nextDeadline(state: NodeState, now: Instant): Instant {
-  let next = earliest(state.nextBeat, groupsDeadline(state, now), failbackDeadline(state, now));
+  let next = earliest(
+    state.nextBeat,
+    groupsDeadline(state, now),
+    failbackDeadline(state, now),
+    aloneDeadline(state, now),
+  );
   if (state.abstaining) next = earliest(next, state.abstainUntil);
   for (const pending of state.pending) next = earliest(next, pending.until);
   for (const group of state.groups.values()) {
@@ -123,6 +130,15 @@ function take(state: NodeState, input: Input, now: Instant): void {
       return happened(state, now, { code: input.code, level: input.level, text: input.text });
     case "fenceReinstalled":
       return fenceReinstalled(state, input.detail, now);
+    case "answered":
+      return addressAnswered(
+        state,
+        input.of === undefined ? undefined : state.groups.get(input.of),
+        input.address,
+        now,
+      );
+    case "reconfigured":
+      return reconfigure(state, input, now);
     case "paused":
       return takePause(state, input.for_ms, now);
     case "stop":
@@ -238,6 +254,7 @@ function passTime(state: NodeState, now: Instant, beats: boolean): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
   watchCrashes(state, now);
   watchPeers(state, now);
+  watchAlone(state, now);
   for (const group of state.groups.values()) {
     tickFarewell(state, group, now);
     tickLease(state, group, now);
@@ -256,6 +273,7 @@ const AFTER_TROUBLE_MS = 10_000;
 function beat(state: NodeState, now: Instant): void {
   state.lastBeat = now;
   state.beatDue = "regular";
+  askReference(state, now);
   const liveVoters = state.voters.filter(
     (voter) => voter === state.self.name || state.peers.get(voter)?.alive === true,
   );
@@ -270,6 +288,7 @@ function beat(state: NodeState, now: Instant): void {
     beatEnded(group.lease, context, liveVoters);
   }
   settleDrain(state);
+  dropLeft(state);
 }
 
 /** Who died, and whether a majority of the voters is left. */
@@ -297,7 +316,7 @@ function watchPeers(state: NodeState, now: Instant): void {
     }
     if (peer.alive) alive += 1;
   }
-  const quorum = alive >= state.majority;
+  const quorum = alive >= state.majority || state.alone.active;
   if (quorum === state.quorum) return;
   state.quorum = quorum;
   happened(state, now, {

@@ -9,6 +9,8 @@ export interface NodeView {
   readonly digest: string;
   /** A majority of the voters is alive, this node included when it votes. */
   readonly quorum: boolean;
+  /** `quorum: available`: it goes on without the other voter. */
+  readonly alone: boolean;
   readonly timing: {
     readonly heartbeat: number;
     readonly dead: number;

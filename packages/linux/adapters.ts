@@ -68,6 +68,11 @@ export class Adapters {
     }
   }
 
+  /** Those of the interfaces that are not there or not up. */
+  down<Name extends string>(names: readonly Name[]): readonly Name[] {
+    return names.filter((name) => this.byName(name)?.up !== true);
+  }
+
   all(): Adapter[] {
     return [...this.#known.values()].map(adapterOf);
   }

@@ -154,6 +154,14 @@ export class Addresses {
     return this.#perform(changes, now);
   }
 
+  /** Whether any of these is on an interface, whoever put it there; true when that cannot be told. */
+  isPresent(addresses: readonly IpAddress[]): boolean {
+    const listed = listAddresses(this.#socket, this.#writer);
+    if (!listed.ok) return true;
+    const looked = new Set(addresses);
+    return listed.value.some(({ address }) => looked.has(address));
+  }
+
   close(): void {
     this.#socket.close();
   }

@@ -61,8 +61,12 @@ async function ask(): Promise<string[]> {
         new Promise<string>((done) => {
           const { socket } = connection;
           if (connection.reset || socket.destroyed) return done("reset");
-          socket.once("data", (data) => done(data.toString()));
-          socket.once("close", () => done("reset"));
+          const closed = (): void => done("reset");
+          socket.once("close", closed);
+          socket.once("data", (data) => {
+            socket.off("close", closed);
+            done(data.toString());
+          });
           socket.write("?");
           setTimeout(() => done("silent"), PATIENCE_MS).unref();
         }),

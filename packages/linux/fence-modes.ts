@@ -35,6 +35,11 @@ export class FenceModes {
     this.#durations.clear();
   }
 
+  /** The rules of relaying and passing were written anew. */
+  forgetDurations(): void {
+    this.#durations.clear();
+  }
+
   /** The kernel has these from before. */
   recallPredecessor(group: number, station: Station): void {
     this.#predecessors.recall(group, station);

@@ -83,6 +83,11 @@ export function writeState(to: RuleWriter): void {
 
 export function writeOrders(to: RuleWriter, plan: FencePlan): void {
   for (const chain of ["relay", "pass", "orders", RENEWAL_CHAIN]) to.chain(NETDEV, chain);
+  writeOrderRules(to, plan);
+}
+
+/** What a change of W or K writes anew. */
+export function writeOrderRules(to: RuleWriter, plan: FencePlan): void {
   const user = new Uint8Array(Uint32Array.of(plan.uid).buffer);
   to.rule(NETDEV, RENEWAL_CHAIN, [
     ...match(x.loadMeta(x.META_TRANSPORT), UDP),

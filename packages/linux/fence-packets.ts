@@ -77,15 +77,15 @@ export function writePackets(to: RuleWriter, plan: FencePlan): void {
   to.elements(
     NETDEV,
     "v4",
-    addresses(plan, 4).map(({ key }) => ({ key })),
+    addressKeys(plan, 4).map(({ key }) => ({ key })),
   );
   writeLower(to);
   for (const group of plan.groups) writeGroup(to, group);
-  for (const chain of ["to", "from", "fromOld", "says"] as const) {
+  for (const chain of DISPATCHED) {
     for (const family of [4, 6] as const) {
       const map = { flags: SET_MAP, keyType: family === 4 ? TYPE_IPV4 : TYPE_IPV6, keyBytes: family === 4 ? 4 : 16 };
       to.set(NETDEV, { name: `${chain}${family}`, ...map });
-      const jumps: Element[] = addresses(plan, family).map(({ key, group }) => ({
+      const jumps: Element[] = addressKeys(plan, family).map(({ key, group }) => ({
         key,
         jump: groupChain(group, chain),
       }));
@@ -94,7 +94,7 @@ export function writePackets(to: RuleWriter, plan: FencePlan): void {
   }
 }
 
-function addresses(plan: FencePlan, family: Family): { key: Uint8Array; group: number }[] {
+export function addressKeys(plan: FencePlan, family: Family): { key: Uint8Array; group: number }[] {
   return plan.groups.flatMap((group) =>
     group.addresses
       .filter((address) => isIpv4(address) === (family === 4))
@@ -144,10 +144,6 @@ class GroupRules {
     this.drain = group.drain === true;
     this.networks = group.networks ?? [];
     this.self = x.loadConstant(groupKey(group.number));
-  }
-
-  chain(name: GroupChain): void {
-    this.#to.chain(NETDEV, groupChain(this.#number, name));
   }
 
   rule(name: GroupChain, ...expressions: Expression[]): void {
@@ -201,10 +197,19 @@ class GroupRules {
   }
 }
 
-function writeGroup(to: RuleWriter, group: FencedGroup): void {
+/** In an order in which each goes only to chains before it. */
+export const GROUP_CHAINS = ["forward", "relayed", "shut", "passed", "to", "late", "from", "fromOld", "says"] as const;
+
+/** What has a map from address to chain. */
+export const DISPATCHED = ["to", "from", "fromOld", "says"] as const;
+
+export function writeGroup(to: RuleWriter, group: FencedGroup): void {
+  for (const chain of GROUP_CHAINS) to.chain(NETDEV, groupChain(group.number, chain));
+  writeGroupRules(to, group);
+}
+
+export function writeGroupRules(to: RuleWriter, group: FencedGroup): void {
   const rules = new GroupRules(to, group);
-  for (const chain of ["forward", "relayed", "shut", "passed", "to", "late", "from", "fromOld", "says"] as const)
-    rules.chain(chain);
   rules.rule("to", ...rules.is("forwarding"), rules.goto("forward"));
   rules.rule("to", ...rules.isNot("alive"), rules.goto("shut"));
   if (rules.drain) rules.rule("to", ...rules.is("passing"), rules.goto("passed"));

@@ -1,6 +1,7 @@
 /** What the fence is made for, and the names that its parts share: tables, chains, keys. */
 import { createHash } from "node:crypto";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { FAMILY_ARP, FAMILY_INET, FAMILY_NETDEV } from "./nftables/batch.ts";
 import type { Table } from "./nftables/batch.ts";
@@ -12,7 +13,7 @@ export const ARP: Table = { family: FAMILY_ARP, name: NAME };
 export const TABLES: readonly Table[] = [NETDEV, INET, ARP];
 
 /** Raised with every change of the rules, so that a newer daemon replaces older tables. */
-const LAYOUT = 5;
+const LAYOUT = 6;
 /** Before every other hook of a usual rule set. */
 export const PRIORITY = -450;
 
@@ -43,22 +44,44 @@ export interface FencePlan {
   readonly uid: number;
 }
 
+export function checkNumbers(plan: FencePlan): Result<void, string> {
+  const wrong = plan.groups.find(({ number }) => !Number.isInteger(number) || number < 1 || number > 65_535);
+  return wrong === undefined
+    ? success(undefined)
+    : failure(`fence: group number ${wrong.number} is not within 1 to 65535`);
+}
+
 /** Another node on one of our interfaces. */
 export interface Station {
   readonly interface: number;
   readonly mac: Mac;
 }
 
-/** What the tables carry as user data: tells whether they are the ones of this plan. */
+/** What the tables carry as user data: tells whether they are made by these rules. */
+export function layoutDigest(): Uint8Array {
+  return createHash("sha256").update(`holdfast fence ${LAYOUT}`).digest().subarray(0, 16);
+}
+
+/** A set of one element, the digest of the plan that is in force: unlike user data it changes with the plan. */
+export const PLAN_SET = "plan";
+
+/** Whatever their order. */
+export function networksText(networks: readonly Network[] = []): readonly string[] {
+  return networks.map(({ address, prefixLength }) => `${address}/${prefixLength}`).toSorted();
+}
+
+/** 16 bytes, whatever the order of groups and addresses. */
 export function digestOf(plan: FencePlan): Uint8Array {
-  const groups = plan.groups.map(({ number, addresses, networks, drain }) => [
-    number,
-    addresses,
-    networks ?? [],
-    drain === true,
-  ]);
+  const groups = plan.groups
+    .toSorted((a, b) => a.number - b.number)
+    .map(({ number, addresses, networks, drain }) => [
+      number,
+      addresses.toSorted(),
+      networksText(networks),
+      drain === true,
+    ]);
   return createHash("sha256")
-    .update(JSON.stringify([LAYOUT, groups, plan.window_ms, plan.keep_ms, plan.uid]))
+    .update(JSON.stringify([groups, plan.window_ms, plan.keep_ms, plan.uid]))
     .digest()
     .subarray(0, 16);
 }

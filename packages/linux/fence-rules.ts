@@ -8,9 +8,20 @@
  */
 import { writeOrders, writeState, toRenewals, dropRenewals } from "./fence-orders.ts";
 import { writeEgress, writeIngress, writePackets } from "./fence-packets.ts";
-import { chainId, digestOf, egressChain, ingressChain, NETDEV, PRIORITY, TABLES } from "./fence-plan.ts";
+import {
+  chainId,
+  digestOf,
+  egressChain,
+  ingressChain,
+  layoutDigest,
+  NETDEV,
+  PLAN_SET,
+  PRIORITY,
+  TABLES,
+} from "./fence-plan.ts";
 import type { FencePlan } from "./fence-plan.ts";
 import { writeUncovered } from "./fence-uncovered.ts";
+import { TYPE_IPV6 } from "./nftables/batch.ts";
 import type { Batch } from "./nftables/batch.ts";
 import { RuleCount } from "./nftables/matches.ts";
 import type { RuleWriter } from "./nftables/matches.ts";
@@ -20,12 +31,13 @@ const EGRESS = 1;
 
 /** Everything but the chains of interfaces. */
 export function writeTables(batch: Batch, plan: FencePlan, tableFlags: number): void {
-  const digest = digestOf(plan);
-  for (const table of TABLES) batch.table(table, tableFlags, digest);
+  for (const table of TABLES) batch.table(table, tableFlags, layoutDigest());
   writeContent(batch, plan);
 }
 
 function writeContent(to: RuleWriter, plan: FencePlan): void {
+  to.set(NETDEV, { name: PLAN_SET, flags: 0, keyType: TYPE_IPV6, keyBytes: 16 });
+  to.elements(NETDEV, PLAN_SET, [{ key: digestOf(plan) }]);
   writeState(to);
   writePackets(to, plan);
   writeOrders(to, plan);

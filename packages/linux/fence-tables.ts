@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { failure, success } from "@holdfast/core/units/result.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
 import { errnoName } from "./load.ts";
-import { ARP, chainId, INET, NETDEV, TABLES } from "./fence-plan.ts";
+import { ARP, chainId, digestOf, INET, layoutDigest, NETDEV, PLAN_SET, TABLES } from "./fence-plan.ts";
 import type { FencePlan } from "./fence-plan.ts";
 import { expectedRules } from "./fence-rules.ts";
 import type { MessageWriter } from "./netlink/message.ts";
@@ -50,6 +50,24 @@ export function outcome(what: string, errors: readonly NetlinkError[], ignored?:
   if (first === undefined) return success(undefined);
   const hint = first.errno === EPERM ? `; ${errnoName(-EPERM)}: CAP_NET_ADMIN is needed` : "";
   return failure(`fence: ${what}: ${describe(first)}${hint}`);
+}
+
+/** The tables found are all there, made by these rules, for this plan and with these flags. */
+export function isInForce(
+  socket: RequestSocket,
+  writer: MessageWriter,
+  found: readonly FoundTable[],
+  plan: FencePlan,
+  flags: number,
+): boolean {
+  const layout = layoutDigest();
+  const ours = found.filter(
+    (table) => Buffer.compare(table.digest, layout) === 0 && (table.flags & TABLE_PERSIST) === (flags & TABLE_PERSIST),
+  );
+  if (found.length !== TABLES.length || ours.length !== TABLES.length) return false;
+  const elements = listElements(socket, writer, NETDEV, PLAN_SET);
+  const [only, ...more] = elements.ok ? elements.value : [];
+  return only !== undefined && more.length === 0 && Buffer.compare(only.key, digestOf(plan)) === 0;
 }
 
 /** In one transaction if possible; an element that just expired may make it fail, then each set is emptied by itself. */

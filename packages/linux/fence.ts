@@ -6,27 +6,30 @@ import { constants } from "node:os";
 import { failure, success } from "@holdfast/core/units/result.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
 import type { FenceState } from "@holdfast/core/wire/messages.ts";
+import { writeChange } from "./fence-change.ts";
 import { FenceModes } from "./fence-modes.ts";
 import { ARM, changeDuration, COMMIT } from "./fence-orders.ts";
-import { coveredKey, digestOf, egressChain, INET, ingressChain, NETDEV, portKey, TABLES } from "./fence-plan.ts";
+import { checkNumbers, coveredKey, egressChain, INET, ingressChain, NETDEV, portKey, TABLES } from "./fence-plan.ts";
 import type { FencePlan, Station } from "./fence-plan.ts";
 import { RenewalSocket } from "./fence-renewals.ts";
 import { readGroups, readPredecessors, readRemaining, readStates } from "./fence-states.ts";
 import { writeInterface, writeTables } from "./fence-rules.ts";
-import { adopt, emptySets, ourTables, outcome, OWNED, verifyElements, verifyTables } from "./fence-tables.ts";
+import {
+  adopt,
+  emptySets,
+  isInForce,
+  ourTables,
+  outcome,
+  OWNED,
+  verifyElements,
+  verifyTables,
+} from "./fence-tables.ts";
 import { writeCovered, writeUncover } from "./fence-uncovered.ts";
 import { MessageWriter } from "./netlink/message.ts";
 import type { Message } from "./netlink/message.ts";
 import { EventSocket, RequestSocket } from "./netlink/socket.ts";
 import type { NetlinkError } from "./netlink/socket.ts";
-import {
-  Batch,
-  GROUP_NFTABLES,
-  messageKind,
-  NETLINK_NETFILTER,
-  NEW_GENERATION,
-  TABLE_PERSIST,
-} from "./nftables/batch.ts";
+import { Batch, GROUP_NFTABLES, messageKind, NETLINK_NETFILTER, NEW_GENERATION } from "./nftables/batch.ts";
 import { eventAuthor, eventTable, listChains, listElements } from "./nftables/tables.ts";
 import type { FoundTable } from "./nftables/tables.ts";
 import type { Native } from "./native.ts";
@@ -46,10 +49,8 @@ export interface FenceOptions extends FencePlan {
  * Errors name what the kernel refused; tables of another living daemon are among them.
  */
 export function openFence(native: Native, options: FenceOptions): Result<Fence, string> {
-  for (const group of options.groups) {
-    if (!Number.isInteger(group.number) || group.number < 1 || group.number > 65_535)
-      return failure(`fence: group number ${group.number} is not within 1 to 65535`);
-  }
+  const numbered = checkNumbers(options);
+  if (!numbered.ok) return numbered;
   try {
     const fence = new Fence(native, options);
     const opened = fence.open();
@@ -81,7 +82,7 @@ export function removeFence(native: Native): Result<void, string> {
 
 export class Fence {
   readonly #native: Native;
-  readonly #plan: FencePlan;
+  #plan: FencePlan;
   readonly #writer = new MessageWriter();
   readonly #socket: RequestSocket;
   readonly #renewals: RenewalSocket;
@@ -174,11 +175,28 @@ export class Fence {
       const adopted = adopt(this.#socket, this.#writer, found.value);
       if (!adopted.ok) return adopted;
     }
-    if (this.#isSame(found.value)) {
+    if (isInForce(this.#socket, this.#writer, found.value, this.#plan, this.#tableFlags)) {
       const taken = this.#takeOver();
       if (taken.ok) return taken;
     }
     return this.#replace(found.value);
+  }
+
+  /**
+   * Another plan, in one transaction: what is open stays open, what is armed stays armed. Groups that are gone must have
+   * been closed before. When it fails the plan before stays in force.
+   */
+  change(plan: Omit<FencePlan, "uid">): Result<void, string> {
+    const numbered = checkNumbers({ ...plan, uid: this.#plan.uid });
+    if (!numbered.ok) return numbered;
+    const next = { ...plan, uid: this.#plan.uid };
+    const batch = new Batch(this.#writer);
+    if (!writeChange(batch, this.#plan, next)) return success(undefined);
+    const done = outcome("changing the plan", batch.commit(this.#socket));
+    if (!done.ok) return done;
+    if (next.window_ms !== this.#plan.window_ms || next.keep_ms !== this.#plan.keep_ms) this.#modes.forgetDurations();
+    this.#plan = next;
+    return done;
   }
 
   /**
@@ -240,7 +258,8 @@ export class Fence {
   verify(): string | undefined {
     const found = ourTables(this.#socket, this.#writer);
     if (!found.ok) return found.error;
-    if (!this.#isSame(found.value)) return "tables are missing or not ours";
+    if (!isInForce(this.#socket, this.#writer, found.value, this.#plan, this.#tableFlags))
+      return "tables are missing or not ours";
     // An interface that has gone took its chains with it; its event comes.
     const present = this.#present();
     return (
@@ -268,18 +287,6 @@ export class Fence {
     this.#events?.close();
     this.#renewals.close();
     this.#socket.close();
-  }
-
-  #isSame(found: readonly FoundTable[]): boolean {
-    const digest = digestOf(this.#plan);
-    return (
-      found.length === TABLES.length &&
-      found.every(
-        (table) =>
-          Buffer.compare(table.digest, digest) === 0 &&
-          (table.flags & TABLE_PERSIST) === (this.#tableFlags & TABLE_PERSIST),
-      )
-    );
   }
 
   /** Reads which interfaces an earlier daemon covered, and disarms everything (F6). */

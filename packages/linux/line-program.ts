@@ -22,8 +22,8 @@ export class LineProgram {
   }
 
   /** Gives it a line and waits for its answer. */
-  async ask(): Promise<string> {
-    this.#child.stdin?.write("?\n");
+  async ask(line = "?"): Promise<string> {
+    this.#child.stdin?.write(`${line}\n`);
     return this.line();
   }
 

@@ -1,4 +1,5 @@
 /** One process of a long run: world after world, seeds of its own, until the time is over or a rule is broken. */
+import { generations } from "./scenarios/generations.ts";
 import { handOver } from "./scenarios/hand-over.ts";
 import { hostile } from "./scenarios/hostile.ts";
 import type { Outcome, Scenario } from "./scenarios/scenario.ts";
@@ -23,6 +24,7 @@ export interface Progress {
 /** Of so many worlds in a row, which scenario each is; the others are hostile. */
 const OTHERS: ReadonlyMap<number, Scenario> = new Map([
   [3, handOver],
+  [5, generations],
   [7, handOver],
   [11, handOver],
   [13, oneLink],

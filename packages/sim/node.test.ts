@@ -38,7 +38,6 @@ function cluster(
     })),
     groups: groups.map((name, i) => ({
       name: name as GroupName,
-      number: i + 1,
       addresses: [{ address: `10.0.0.${100 + i}` as IpAddress, prefixLength: 24, interfaces: ["service"] }],
       prefer: names as NodeName[],
       failback,

@@ -31,7 +31,7 @@ function performed(
   switch (effect.kind) {
     case "send":
       for (const entry of effect.heartbeat.lease) {
-        world.checkers.votes.said(entry);
+        world.checkers.votes.said(daemon.boot, entry);
         world.checkers.identities.said(node.name, daemon.boot, entry);
       }
       for (const link of effect.links) world.send(node, daemon, effect.to, link, effect.heartbeat);
@@ -46,7 +46,7 @@ function performed(
     case "relay":
       return performLease(world, node, daemon, effect, fate);
     case "placeAddresses":
-      return placeAddresses(world, node, effect, fate);
+      return placeAddresses(node, daemon, effect, fate);
     case "passConnections":
       node.kernel.fence.passConnections(effect.group, effect.macs, effect.for_ms);
       return;
@@ -56,6 +56,11 @@ function performed(
       world.checkers.service.announced(node, effect.group, effect.term);
       node.announcing.set(effect.group, effect.term);
       node.announced.push({ group: effect.group, term: effect.term, at: world.now });
+      return;
+    case "forgetGroup":
+      return;
+    case "probe":
+      world.probe(node, effect);
       return;
     case "stopAnnouncing":
       node.announcing.delete(effect.group);
@@ -138,7 +143,8 @@ function commit(
   counts.commits += 1;
   checkers.owners.opening(node.kernel, group, before);
   const lease = daemon.state.groups.get(group)?.lease.state;
-  const ballot = lease?.role === "holding" || lease?.role === "closing" ? lease.ballot : undefined;
+  const holds = lease?.role === "holding" || lease?.role === "closing";
+  const ballot = holds ? (checkers.votes.ballotOf(daemon.boot, number) ?? lease.ballot) : undefined;
   if (ballot === undefined) checkers.report("I3", `${node.name} commits ${group} number ${number} and holds nothing`);
   else {
     checkers.service.opened(node, group, ballot.round);
@@ -151,8 +157,8 @@ function commit(
 }
 
 function placeAddresses(
-  world: VirtualCluster,
   node: VirtualNode,
+  daemon: Daemon,
   effect: Extract<Effect, { kind: "placeAddresses" }>,
   fate: Fate,
 ): Input | undefined {
@@ -164,7 +170,8 @@ function placeAddresses(
   }
   if (fate !== "nothing") node.addresses.add(group);
   if (fate !== "works") return { kind: "addressesFailed", group, detail: BECAUSE };
-  const config = world.cluster.groups.find((each) => each.name === group);
+  if (node.stationless) return { kind: "addressesPlaced", group, macs: [] };
+  const config = daemon.state.groups.get(group)?.config;
   const segments = config === undefined ? [] : segmentsOf(config);
   const macs = segments.map((segment) => node.kernel.macs.get(segment));
   return { kind: "addressesPlaced", group, macs: macs.every((mac) => mac !== undefined) ? macs : [] };

@@ -16,6 +16,10 @@ export interface Plant {
   readonly neverAbstains?: boolean;
   /** One reading of the clock for all that waits in the sockets (V1). */
   readonly clockBeforeReceive?: boolean;
+  /** G1: one voter leaves and another comes in one generation. */
+  readonly changesTwoVoters?: boolean;
+  /** G3: a node takes over whatever it is told. */
+  readonly reloadsAnything?: boolean;
   /** F6: a second daemon starts beside a frozen one. */
   readonly twoProcesses?: boolean;
   /** Where a daemon is likely to freeze: before this effect. */

@@ -14,6 +14,7 @@ import { run, wake } from "./turn.ts";
 import type { Daemon, VirtualKernel, VirtualNode } from "./virtual-node.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { newNode } from "@holdfast/core/node.ts";
+import { reloadPlan } from "@holdfast/core/node/reload-plan.ts";
 import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
 import { type Cluster, segmentsOf } from "@holdfast/core/cluster.ts";
 import type { Effect, Input, VoterRecord } from "@holdfast/core/effects.ts";
@@ -50,6 +51,8 @@ export class VirtualCluster extends VirtualTime {
   /** When so many are taken the world is over. */
   stepsMax = Number.POSITIVE_INFINITY;
   trace: Trace | undefined;
+  /** Nodes that reach neither a reference address nor who owns a group, on the network of the clients. */
+  readonly clientsCut = new Set<NodeName>();
   attacker: Attacker | undefined;
   /** Everything that happened, folded into one number. */
   digest = 0x811c9dc5;
@@ -73,7 +76,11 @@ export class VirtualCluster extends VirtualTime {
     this.network = new Network((delay, deliver) => this.at(delay, deliver), this.randomState);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
-    this.checkers = new Checkers(this, cluster.groups);
+    this.checkers = new Checkers(
+      this,
+      cluster.groups,
+      cluster.quorum === "available" || cluster.groups.some((group) => group.onQuorumLoss === "hold"),
+    );
   }
 
   get violations(): readonly string[] {
@@ -97,6 +104,7 @@ export class VirtualCluster extends VirtualTime {
     const rate = 1 + this.#rateError * rateOf(nextRandom(this.#clocks), nextRandom(this.#clocks));
     return {
       name,
+      cluster: undefined,
       kernel: this.#newKernel(rate, 1000 * nextRandom(this.#clocks)),
       formerKernels: [],
       records: new Map(),
@@ -104,6 +112,7 @@ export class VirtualCluster extends VirtualTime {
       drained: undefined,
       crashes: [],
       interfacesDown: new Set(),
+      stationless: false,
       daemon: undefined,
       frozen: false,
       addresses: new Set(),
@@ -150,6 +159,9 @@ export class VirtualCluster extends VirtualTime {
 
   start(name: string, interfacesDown: readonly InterfaceName[] = []): void {
     const node = this.node(name);
+    // A machine that is not in its own configuration runs no daemon.
+    const cluster = node.cluster ?? this.cluster;
+    if (!cluster.nodes.some((each) => each.name === name)) return;
     if (node.daemon !== undefined && this.plant.twoProcesses !== true) node.daemon.alive = false;
     for (const interfaceName of interfacesDown) node.interfacesDown.add(interfaceName);
     const { clock, fence } = node.kernel;
@@ -166,7 +178,7 @@ export class VirtualCluster extends VirtualTime {
     for (const group of open) node.addresses.add(group);
     const state = newNode(
       {
-        cluster: this.cluster,
+        cluster,
         node: node.name,
         boot,
         kernel: node.kernel.id,
@@ -272,6 +284,17 @@ export class VirtualCluster extends VirtualTime {
     run(this, node);
   }
 
+  /** As the daemon does: a configuration that may not be taken over changes nothing; true when it was. */
+  reload(name: string, cluster: Cluster, anything = false): boolean {
+    const node = this.node(name);
+    if (node.daemon === undefined || node.frozen || node.daemon.running) return false;
+    const { obstacles, changes } = reloadPlan(node.daemon.state, cluster, node.kernel.clock.now());
+    if ((obstacles.length > 0 && !anything) || changes.length === 0) return false;
+    node.cluster = cluster;
+    this.input(name, { kind: "reconfigured", cluster, interfacesDown: [...node.interfacesDown] });
+    return true;
+  }
+
   setInterface(name: string, interfaceName: InterfaceName, up: boolean): void {
     const { interfacesDown } = this.node(name);
     if (up) interfacesDown.delete(interfaceName);
@@ -299,6 +322,16 @@ export class VirtualCluster extends VirtualTime {
   saveVotes(node: VirtualNode, group: GroupName, record: VoterRecord): void {
     node.records?.set(group, record);
     this.checkers.votes.saved(node, group, record, this.now);
+  }
+
+  /** ARP or neighbour discovery: the reference answers always, a group's address when another node's fence is open. */
+  probe(node: VirtualNode, { of, addresses }: Extract<Effect, { kind: "probe" }>): void {
+    const there = (name: NodeName): boolean => !this.clientsCut.has(name);
+    const owners = [...this.nodes.keys()].filter(
+      (name) => name !== node.name && of !== undefined && this.isOpen(name, of),
+    );
+    if (!there(node.name) || (of !== undefined && !owners.some(there))) return;
+    for (const address of addresses) this.at(0.5, () => this.#arrived(node.name, { kind: "answered", of, address }));
   }
 
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {

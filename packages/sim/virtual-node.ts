@@ -3,6 +3,7 @@ import type { SimulatedFence } from "./fence.ts";
 import type { KernelClock } from "./kernel-clock.ts";
 import type { SealedEnd } from "./sealing.ts";
 import type { Input, LocalEvent, VoterRecord } from "@holdfast/core/effects.ts";
+import type { Cluster } from "@holdfast/core/cluster.ts";
 import type { NodeState } from "@holdfast/core/node.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { Instant } from "@holdfast/core/units/time.ts";
@@ -36,6 +37,8 @@ export interface Daemon {
 
 export interface VirtualNode {
   readonly name: NodeName;
+  /** The configuration file that its next daemon reads; undefined: the world's. */
+  cluster: Cluster | undefined;
   kernel: VirtualKernel;
   /** Namespaces that were left: their fences go on until they end by themselves. */
   readonly formerKernels: VirtualKernel[];
@@ -46,6 +49,8 @@ export interface VirtualNode {
   /** Starts after a daemon that ended without a word, on the kernel's clock. */
   crashes: Instant[];
   readonly interfacesDown: Set<InterfaceName>;
+  /** Its interfaces have no MAC address: it can neither forward nor relay. */
+  stationless: boolean;
   daemon: Daemon | undefined;
   /** SIGSTOP. */
   frozen: boolean;

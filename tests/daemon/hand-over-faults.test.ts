@@ -23,6 +23,9 @@ const PLACES: readonly (Pick<Interrupt, "code" | "following" | "when"> & { node:
   { node: "n2", title: "committed, before it announces", code: order.COMMIT, following: order.RELAY, when: "after" },
 ];
 
+/** What a service manager does: the daemon is started again as soon as it is dead, while its fence still has a mode. */
+const STARTED_AT_ONCE = ["forwarding, before it nominates", "committed, before it announces"];
+
 /** T, a first election and everything that a slow machine adds: beyond it the group is not coming back by itself. */
 const BROKEN_MS = 3000;
 
@@ -47,14 +50,22 @@ describe("a planned move that is interrupted", { skip: unable() }, () => {
     await cluster.insideLab("rm", "-f", `${cluster.files(node).run}/starts`);
     const started = cluster.startEngine(node, orders(node));
     running.set(node, started);
-    await until(`${node} is there: ${started.output()}`, async () =>
+    const present = until(`${node} is there`, async () =>
       (await cluster.status(node)).nodes.every(({ alive }) => alive),
     );
+    await present.catch((error: unknown) => {
+      const kinds = (["engine", "control"] as const).map(
+        (kind) => `${kind} ${cluster.processes(node, kind).join(" ")}`,
+      );
+      throw new Error(`${String(error)}; ${kinds.join(", ")}\n${started.output()}`);
+    });
   }
 
-  for (const signal of ["SIGSTOP", "SIGKILL"] as const) {
-    for (const { node, title, ...place } of PLACES) {
-      test(`${signal} of the ${node === "n1" ? "old owner" : "successor"} ${title}`, async (t) => {
+  for (const end of ["SIGSTOP", "SIGKILL", "restart"] as const) {
+    const signal = end === "restart" ? "SIGKILL" : end;
+    const places = end === "restart" ? PLACES.filter(({ title }) => STARTED_AT_ONCE.includes(title)) : PLACES;
+    for (const { node, title, ...place } of places) {
+      test(`${end} of the ${node === "n1" ? "old owner" : "successor"} ${title}`, async (t) => {
         await cluster.moveTo("n1");
         await client.steady();
         const from = client.position;
@@ -65,12 +76,14 @@ describe("a planned move that is interrupted", { skip: unable() }, () => {
           const { stdout, stderr } = await moved;
           throw new Error(`${String(error)}\n${stdout}${stderr}${running.get(node)?.output()}`);
         });
-        const owner = await client.steady();
-        if (signal === "SIGSTOP") cluster.signal(node, "SIGCONT");
-        else {
+        const again = async (): Promise<void> => {
           await until("it is dead", () => cluster.processes(node, "engine").length === 0);
           await start(node);
-        }
+        };
+        if (end === "restart") await again();
+        const owner = await client.steady();
+        if (end === "SIGSTOP") cluster.signal(node, "SIGCONT");
+        else if (end === "SIGKILL") await again();
         await moved;
         const { lost, outage_ms } = await client.since(from);
         t.diagnostic(`${owner} answers: ${lost} probes lost, outage ${outage_ms} ms`);

@@ -261,7 +261,13 @@ export class TestCluster {
 
   /** Puts the group on the node, whoever has it. */
   async moveTo(node: string): Promise<void> {
-    const from = await until("an owner", async () => (await this.owner(node)) || undefined);
+    let seen: Status | undefined;
+    const from = await until(
+      "an owner",
+      async () => (seen = await this.status(node)).groups[0]?.owner ?? undefined,
+    ).catch((error: unknown) => {
+      throw new Error(`${String(error)}; ${node} says ${JSON.stringify(seen)}`);
+    });
     if (from === node) return;
     const moved = await this.holdfast(node, "move", "web", node, "--yes");
     if (moved.code !== 0) throw new Error(`move to ${node}: ${moved.stdout}${moved.stderr}`);

@@ -45,7 +45,6 @@ export const CLUSTER: Cluster = {
   })),
   groups: GROUPS.map((name, i) => ({
     name,
-    number: i + 1,
     addresses: [{ address: `10.0.0.${100 + i}` as IpAddress, prefixLength: 24, interfaces: ["service"] }],
     prefer: [...NODES.slice(i), ...NODES.slice(0, i)],
     failback: { kind: "manual" },
@@ -225,6 +224,8 @@ export class SealedCluster extends VirtualTime {
       },
       reply: nothing,
       saveDrained: nothing,
+      probe: nothing,
+      forgetGroup: nothing,
       exit: () => {
         self().running = false;
       },

@@ -2,7 +2,7 @@
  * What a parser made of a file, for a process that must stay small: the parser runs in a child of its own, and its result
  * is kept as JSON beside a digest of the text. Nothing here may import yaml or zod, directly or through others.
  */
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import {
   closeSync,
@@ -54,6 +54,19 @@ export function compiled<Value, Failure>(compilation: Compilation): Result<Value
   const found = cached === undefined ? undefined : readCache<Value, Failure>(cached, format);
   if (found?.ok === true) return found;
   const made = asCompiled<Value, Failure>(compile(compilation), format)?.result;
+  if (made?.ok === true && cached !== undefined) writeCache(cached, { format, result: made });
+  return made;
+}
+
+/** The same for a process that must not wait: its loop turns on while the parser runs. */
+export async function compiledSoon<Value, Failure>(
+  compilation: Compilation,
+): Promise<Result<Value, Failure> | undefined> {
+  const { cacheDirectory, format } = compilation;
+  const cached = cacheDirectory === undefined ? undefined : cacheFile(cacheDirectory, compilation);
+  const found = cached === undefined ? undefined : readCache<Value, Failure>(cached, format);
+  if (found?.ok === true) return found;
+  const made = asCompiled<Value, Failure>(await compileSoon(compilation), format)?.result;
   if (made?.ok === true && cached !== undefined) writeCache(cached, { format, result: made });
   return made;
 }
@@ -118,6 +131,16 @@ function compile({ program, args, bytes }: Compilation): string {
     // What a child that ended with an error had printed.
     return error instanceof Error && "stdout" in error ? String(error.stdout) : "";
   }
+}
+
+function compileSoon({ program, args, bytes }: Compilation): Promise<string> {
+  return new Promise((resolve) => {
+    const options = { encoding: "utf8", maxBuffer: LARGEST_OUTPUT, timeout: COMPILER_TIMEOUT_MS } as const;
+    const child = execFile(process.execPath, [program, ...args], options, (_error, stdout) => resolve(stdout));
+    // A child that ended before it read all says so by what it printed, or by nothing.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(bytes);
+  });
 }
 
 function asCompiled<Value, Failure>(text: string, format: number): Compiled<Value, Failure> | undefined {

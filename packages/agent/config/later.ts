@@ -11,7 +11,6 @@ interface Later {
 const REMOVE = "remove it";
 
 const LATER: readonly Later[] = [
-  { path: "reference", hint: "remove it; only peers are heard yet" },
   { path: "checks", hint: "remove it, and checks from the groups" },
   { path: "voters", hint: "remove it; every node votes" },
   { path: "links.*.ethernet", hint: "give the link a port; links are UDP only" },
@@ -22,8 +21,6 @@ const LATER: readonly Later[] = [
   { path: "groups.*.isolation", hint: "remove it; isolation is of the address" },
   { path: "groups.*.checks", hint: REMOVE },
   { path: "groups.*.notify", hint: "remove it; see holdfast events -f" },
-  { path: "cluster.quorum", value: "available", hint: "write majority; add a witness for two nodes" },
-  { path: "groups.*.on_quorum_loss", value: "hold", hint: "write release, or remove the line" },
   ...["vrrp", "carp", "etcd", "manual"].map((value) => ({
     path: "groups.*.ownership",
     value,

@@ -1,10 +1,10 @@
 /** Groups: from the file's shape to values, with the rules for addresses, interfaces and candidates. */
 import type { Failback, GroupAddress, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
 import { isName, type GroupName, type NodeName } from "@holdfast/core/units/names.ts";
-import { milliseconds } from "@holdfast/core/units/time.ts";
+import { type Milliseconds, milliseconds } from "@holdfast/core/units/time.ts";
 import { parseVirtualAddress } from "./address-rules.ts";
 import { quoted } from "./config-error.ts";
-import type { Path } from "./document.ts";
+import { type Path, pathText } from "./document.ts";
 import { parseDuration } from "./duration.ts";
 import { isKernelName, reportInterfaceName } from "./meaning-nodes.ts";
 import type { AddressSource, InterfaceSource } from "./parsed-config.ts";
@@ -14,6 +14,8 @@ import { suggestion } from "./suggest.ts";
 
 const MOST_GROUPS = 1000;
 const MOST_ADDRESSES = 4096;
+/** The old owner serves for so long what it should have left. */
+const LONGEST_DRAIN = milliseconds(3_600_000);
 const DEFAULT_SETTLE = milliseconds(10_000);
 
 export interface Groups {
@@ -42,15 +44,8 @@ export function readGroups(report: Report, shape: Shape, nodes: readonly NodeCon
     return { groups: [], addresses: [], interfaces: [] };
   }
   const reader = new GroupReader(report, nodes);
-  // A group's place in the fence must be the same on every node: the order of names is.
-  const numbers = new Map(names.toSorted(compareText).map((name, i) => [name, i + 1]));
-  const groups = names.map((name) => reader.read(name, shapes[name], numbers.get(name) ?? 0));
+  const groups = names.map((name) => reader.read(name, shapes[name]));
   return { groups, addresses: reader.addresses, interfaces: reader.interfaces };
-}
-
-/** By code units, the same in every locale. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 class GroupReader {
@@ -77,7 +72,7 @@ class GroupReader {
     }
   }
 
-  read(name: string, group: GroupShape | undefined, number: number): GroupConfig {
+  read(name: string, group: GroupShape | undefined): GroupConfig {
     const path = ["groups", name];
     const prefer = this.#prefer(path, group?.prefer);
     const interfaces = this.#interfaces([...path, "interfaces"], group?.interfaces ?? []);
@@ -89,14 +84,13 @@ class GroupReader {
     this.#checkCandidates(path, prefer, addresses);
     return {
       name: name as GroupName,
-      number,
       addresses,
       prefer,
       failback: this.#failback([...path, "failback"], group?.failback),
       settle:
         group?.settle === undefined ? DEFAULT_SETTLE : parseDuration(this.#report, [...path, "settle"], group.settle),
-      drain:
-        group?.drain === undefined ? milliseconds(0) : parseDuration(this.#report, [...path, "drain"], group.drain),
+      ...(group?.on_quorum_loss === "hold" ? { onQuorumLoss: "hold" } : {}),
+      drain: this.#drain([...path, "drain"], group?.drain),
     };
   }
 
@@ -199,6 +193,16 @@ class GroupReader {
         this.#report.error("missing-interface", ["nodes", candidate], "key", message, hint);
       }
     }
+  }
+
+  #drain(path: Path, text: string | undefined): Milliseconds {
+    if (text === undefined) return milliseconds(0);
+    const drain = parseDuration(this.#report, path, text);
+    if (drain > LONGEST_DRAIN) {
+      const message = `${pathText(path)} is longer than an hour`;
+      this.#report.error("drain-range", path, "value", message, "connections that long are better reset: write 10m");
+    }
+    return drain;
   }
 
   #failback(path: Path, text: string | undefined): Failback {

@@ -8,6 +8,8 @@ import { isName } from "@holdfast/core/units/names.ts";
 import { errorToJson, formatErrors } from "./config-error.ts";
 import { parseBytes, parseConfig, readConfig } from "./parse.ts";
 import { jsonSchema, NAME_PATTERN } from "./shape.ts";
+import { summaryText } from "./summary.ts";
+import { configWarnings } from "./warnings.ts";
 
 const here = import.meta.dirname;
 const BASE = readFileSync(join(here, "testdata/base.yaml"), "utf8");
@@ -19,6 +21,7 @@ test("a good file becomes the typed cluster, defaults filled in", () => {
   assert.ok(result.ok);
   const interfaces = ["service"];
   const settle = 10_000;
+  const drain = 0;
   const failback = { kind: "manual" };
   const prefer = ["lb1", "lb2"];
   assert.deepEqual(structuredClone(result.value.cluster), {
@@ -48,7 +51,6 @@ test("a good file becomes the typed cluster, defaults filled in", () => {
     groups: [
       {
         name: "web",
-        number: 2,
         addresses: [
           { address: "10.0.0.100", prefixLength: 24, interfaces },
           { address: "2001:db8::100", prefixLength: 64, interfaces },
@@ -56,14 +58,15 @@ test("a good file becomes the typed cluster, defaults filled in", () => {
         prefer,
         failback,
         settle,
+        drain,
       },
       {
         name: "db",
-        number: 1,
         addresses: [{ address: "10.0.0.101", prefixLength: 24, interfaces }],
         prefer,
         failback,
         settle,
+        drain,
       },
     ],
     keys: "/etc/holdfast/keys",
@@ -139,6 +142,7 @@ test("the digest changes with anything that nodes must agree on", () => {
     ["10.0.0.100/24", "10.0.0.100/25"],
     ["failback: manual", "failback: immediate"],
     ["failback: manual", "settle: 11s"],
+    ["failback: manual", "drain: 30s"],
   ];
   const digests = changes.map(([from, to]) => digestOf(BASE.replace(from, to)));
   assert.equal(new Set([digestOf(BASE), ...digests]).size, changes.length + 1);
@@ -253,7 +257,16 @@ test("the JSON Schema is made from the parser's own definition", () => {
     string,
     { propertyNames?: unknown; additionalProperties?: unknown }
   >;
-  assert.deepEqual(Object.keys(properties), ["version", "generation", "cluster", "timing", "links", "nodes", "groups"]);
+  assert.deepEqual(Object.keys(properties), [
+    "version",
+    "generation",
+    "cluster",
+    "timing",
+    "reference",
+    "links",
+    "nodes",
+    "groups",
+  ]);
   assert.deepEqual(properties["groups"]?.propertyNames, { type: "string", pattern: NAME_PATTERN.source });
 });
 
@@ -261,4 +274,38 @@ test("the schema's names are the names of units/names.ts", () => {
   for (const name of ["a", "lb1", "a-b", "1", "", "A", "-a", "a_b", "a".repeat(32), "a".repeat(33), "a\n", "\u00e9"]) {
     assert.equal(NAME_PATTERN.test(name), isName(name), JSON.stringify(name));
   }
+});
+
+test("drain: absent and 0s reset at once; the longest is an hour", () => {
+  const drainOf = (line: string): number | undefined => {
+    const result = parseConfig(BASE.replace("failback: manual", line), "f", HZ250);
+    assert.ok(result.ok, result.ok ? "" : formatErrors(result.error, { colour: false }));
+    return result.value.cluster.groups.find((group) => group.name === "web")?.drain;
+  };
+  assert.deepEqual(
+    ["failback: manual", "drain: 0s", "drain: 30s", "drain: 1h"].map(drainOf),
+    [0, 0, 30_000, 3_600_000],
+  );
+  assert.equal(digestOf(BASE.replace("failback: manual", "drain: 0s")), digestOf(BASE));
+});
+
+test("quorum available and on_quorum_loss hold are read, warned of and in the digest; their defaults are not", () => {
+  const two = BASE.replace(/^ {2}lb3: .*\n/m, "").replace("name: edge", "name: edge, quorum: available");
+  const text = two
+    .replace("groups:", "reference: [10.0.0.1, 2001:db8::1]\ngroups:")
+    .replace("failback: manual", "on_quorum_loss: hold");
+  const result = parseConfig(text, "f", HZ250);
+  assert.ok(result.ok, result.ok ? "" : formatErrors(result.error, { colour: false }));
+  const { cluster } = result.value;
+  assert.deepEqual([cluster.quorum, cluster.reference], ["available", ["10.0.0.1", "2001:db8::1"]]);
+  assert.equal(cluster.groups.find((group) => group.name === "web")?.onQuorumLoss, "hold");
+  const warnings = configWarnings(result.value).map(({ code }) => code);
+  assert.ok(
+    ["quorum-available", "holds"].every((code) => warnings.includes(code)),
+    warnings.join(" "),
+  );
+  assert.match(summaryText(result.value, [], false), /one goes on alone while 10\.0\.0\.1 or 2001:db8::1 answers/);
+  assert.notEqual(digestOf(text), digestOf(text.replace("10.0.0.1,", "10.0.0.2,")));
+  assert.notEqual(digestOf(text), digestOf(text.replace("on_quorum_loss: hold", "on_quorum_loss: release")));
+  assert.equal(digestOf(BASE.replace("name: edge", "name: edge, quorum: majority")), digestOf(BASE));
 });

@@ -10,6 +10,7 @@ import { parseDuration } from "./duration.ts";
 import { readGroups } from "./meaning-groups.ts";
 import { readLinks, readNodes } from "./meaning-nodes.ts";
 import type { ParsedConfig } from "./parsed-config.ts";
+import { readQuorum } from "./meaning-quorum.ts";
 import { Report } from "./report.ts";
 import { reportIssues } from "./shape-errors.ts";
 import { shape, type Shape } from "./shape.ts";
@@ -65,6 +66,7 @@ function readMeaning(report: Report, shaped: Shape, jiffy: number): ParsedConfig
   const nodes = readNodes(report, shaped, links);
   const { groups, addresses, interfaces } = readGroups(report, shaped, nodes);
   const keys = readKeys(report, shaped);
+  const quorum = readQuorum(report, shaped, nodes, groups);
   if (!times || report.errors.length > 0) return undefined;
   const meaning: Omit<Cluster, "digest"> = {
     name: shaped.cluster.name,
@@ -75,6 +77,7 @@ function readMeaning(report: Report, shaped: Shape, jiffy: number): ParsedConfig
     groups,
     keys,
     seal: shaped.cluster.seal ?? "encrypt",
+    ...quorum,
   };
   return { file: report.file, cluster: { ...meaning, digest: digest(meaning) }, addresses, interfaces };
 }

@@ -59,7 +59,9 @@ const address = z.union(
 
 const cluster = z.strictObject({
   name: name("a cluster"),
-  quorum: z.literal("majority").optional(),
+  quorum: z.enum(["majority", "available"]).optional().meta({
+    description: "available: of two voters one may go on alone; a cut of all links may then give two owners",
+  }),
   keys: z.string().optional().meta({ description: "Path of the key file; /etc/holdfast/keys when absent" }),
   seal: z.enum(["encrypt", "authenticate-only"]).optional(),
 });
@@ -96,9 +98,11 @@ const group = z.strictObject({
   failback: z.string({ error: failbackWords }).regex(FAILBACK_PATTERN, { error: failbackWords }).optional(),
   settle: duration("Least time between two moves by the cluster's own choice; 10s when absent").optional(),
   drain: duration(
-    "How long established TCP stays on the old owner of a planned move; reset at once when absent",
+    "How long established TCP stays on the old owner of a planned move, at most 1h; reset at once when absent",
   ).optional(),
-  on_quorum_loss: z.literal("release").optional(),
+  on_quorum_loss: z.enum(["release", "hold"]).optional().meta({
+    description: "hold: an owner without a majority answers on while nobody else is known to claim the group",
+  }),
   steering: z.array(z.literal("neighbours")).min(1).max(1).optional(),
 });
 
@@ -109,6 +113,9 @@ export const shape = z.strictObject({
   }),
   cluster,
   timing: timing.optional(),
+  reference: z.array(z.string()).min(1).optional().meta({
+    description: "Addresses beside the nodes that tell a dead adapter from a dead peer; for quorum: available",
+  }),
   links: z.record(name("a link"), link),
   nodes: z.record(name("a node"), node),
   groups: z.record(name("a group"), group).optional(),

@@ -35,6 +35,8 @@ export function summaryJson({ file, cluster }: ParsedConfig, warnings: readonly 
     groups: cluster.groups,
     voters: cluster.nodes.length,
     majority: majority(cluster),
+    quorum: cluster.quorum ?? "majority",
+    reference: cluster.reference ?? [],
     timing: {
       heartbeat_ms: timing.heartbeat,
       dead_ms: timing.dead,
@@ -68,7 +70,6 @@ export function summaryText(
   warnings: readonly ConfigWarning[],
   tickAssumed: boolean,
 ): string {
-  const voters = cluster.nodes.length;
   const sealed = cluster.seal === "encrypt" ? "encrypted" : "authenticated, not encrypted";
   const rows = [
     `${printable(file)}: ok\n`,
@@ -83,7 +84,7 @@ export function summaryText(
       cluster.nodes.map((node) => (node.role === "witness" ? `${node.name} (witness)` : node.name)),
       ", ",
     ),
-    row("voters", [`${voters}`, `majority ${majority(cluster)}`, `${voters - majority(cluster)} may be lost`], ", "),
+    row("voters", votersItems(cluster), ", "),
     row(
       "links",
       cluster.links.map((link) => `${link.name} udp/${link.port}`),
@@ -94,6 +95,13 @@ export function summaryText(
     ...warnings.map((warning) => wrap("! ", "  ", warning.text.split(" "), " ")),
   ];
   return rows.join("");
+}
+
+function votersItems(cluster: Cluster): string[] {
+  const voters = cluster.nodes.length;
+  const items = [`${voters}`, `majority ${majority(cluster)}`, `${voters - majority(cluster)} may be lost`];
+  if (cluster.quorum !== "available") return items;
+  return ["2", `one goes on alone while ${(cluster.reference ?? []).join(" or ")} answers`];
 }
 
 function timingRows(cluster: Cluster, tickAssumed: boolean): string {
@@ -137,6 +145,8 @@ function groupRows(group: GroupConfig): string {
     `prefer ${group.prefer.join(" ")}`,
     `failback ${failbackText(group.failback)}`,
     `settle ${durationText(group.settle)}`,
+    ...(group.onQuorumLoss === "hold" ? ["on_quorum_loss hold"] : []),
+    ...(group.drain > 0 ? [`drain ${durationText(group.drain)}`] : []),
   ];
   return row("group", [`${group.name}:`, ...addresses]) + row("", rules, ", ");
 }

@@ -28,6 +28,11 @@ function voterWarnings(cluster: Cluster): ConfigWarning[] {
   if (voters === 1) {
     return [{ code: "one-voter", text: "one node: nobody takes over when it dies" }];
   }
+  if (cluster.quorum === "available") {
+    const text =
+      "quorum available: two owners in a cut of all links in which both reach the reference and not each other";
+    return [{ code: "quorum-available", text }];
+  }
   if (voters === 2) {
     const text = "2 voters: when either node is down nobody may own; add a witness (role: witness)";
     return [{ code: "even-voters", text }];
@@ -89,6 +94,10 @@ function groupWarnings(group: GroupConfig): ConfigWarning[] {
   if (group.prefer.length === 1) {
     const text = `group ${group.name}: only ${String(group.prefer[0])} may own it; nobody takes over`;
     warnings.push({ code: "one-candidate", text });
+  }
+  if (group.onQuorumLoss === "hold") {
+    const text = `group ${group.name}: an owner without a majority answers on; the others may elect a second one meanwhile`;
+    warnings.push({ code: "holds", text });
   }
   if (group.addresses.some((address) => address.interfaces.length > 1)) {
     const text = `group ${group.name}: only the first interface is used in this version`;

@@ -12,6 +12,7 @@ export function exampleView(changes: Partial<NodeView> = {}): NodeView {
     generation: 1,
     digest: "a1f3c2d4",
     quorum: true,
+    alone: false,
     timing: { heartbeat: 100, dead: 300, window: 48, keep: 236 },
     nodes: NAMES.map((name) => examplePeer(name)),
     groups: [exampleGroup("web", "lb1", ["lb2", "lb3"]), exampleGroup("db", "lb3", ["lb2"])],

@@ -61,6 +61,8 @@ function take({ views, history: recorded, requests: asked, mark }: Running, mess
       return recorded.record(message.event);
     case "reply":
       return asked.replied(message.id, message.code, message.text);
+    case "reloaded":
+      return asked.reloaded(message.id, message.answer);
     case "saveDrained":
       return mark.save(message.reason);
     case "hello":

@@ -1,7 +1,7 @@
 /** An operator's request: put to the engine, which routes it to the node that must act; the outcome with what happened meanwhile. */
-import type { Event, Outcome } from "@holdfast/api/schema.ts";
+import type { Event, Outcome, Reload } from "@holdfast/api/schema.ts";
 import type { OperatorAction, OutcomeCode } from "@holdfast/core/wire/messages.ts";
-import type { ToEngine } from "../channel.ts";
+import type { ReloadAnswer, ToEngine } from "../channel.ts";
 import type { History } from "./history.ts";
 
 /** The engine ends a request by its timeout; only when it says nothing at all do we. */
@@ -15,8 +15,18 @@ export interface Requests {
   readonly put: (target: string, action: OperatorAction, timeout_ms: number) => Promise<Outcome> | undefined;
   /** Replaces this node's own engine; answered before that happens. */
   readonly restart: (timeout_ms: number) => Promise<Outcome> | undefined;
+  /** This node's own engine takes its file over. */
+  readonly reload: (
+    dryRun: boolean,
+    digest: string | undefined,
+    timeout_ms: number,
+  ) => Promise<ReloadOutcome> | undefined;
+  readonly reloaded: (id: number, answer: ReloadAnswer) => void;
   readonly replied: (id: number, code: OutcomeCode, text: string) => void;
 }
+
+/** Without what the route adds. */
+export type ReloadOutcome = Omit<Reload, "schema" | "node">;
 
 export function requests(send: (message: ToEngine) => boolean, history: History): Requests {
   const outstanding = new Map<number, (code: OutcomeCode, text: string) => void>();
@@ -52,7 +62,32 @@ export function requests(send: (message: ToEngine) => boolean, history: History)
     outstanding.get(mine)?.("failed", "the engine takes no requests now");
     return undefined;
   };
+  const reloads = new Map<number, (outcome: ReloadOutcome) => void>();
+  const reload = (
+    dryRun: boolean,
+    digest: string | undefined,
+    timeout_ms: number,
+  ): Promise<ReloadOutcome> | undefined => {
+    if (reloads.size >= OUTSTANDING_MAX) return undefined;
+    const mine = ++id;
+    if (!send({ kind: "reload", id: mine, dryRun, digest })) return undefined;
+    return new Promise((resolve) => {
+      const finish = (outcome: ReloadOutcome): void => {
+        clearTimeout(timer);
+        reloads.delete(mine);
+        resolve(outcome);
+      };
+      const timer = setTimeout(() => {
+        const text = `the engine said nothing within ${timeout_ms} ms, see: holdfast status`;
+        finish({ code: "failed", text, file: "", config: "", changes: [], warnings: [], errors: [], error_text: "" });
+      }, timeout_ms);
+      reloads.set(mine, finish);
+    });
+  };
   return {
+    reload,
+    reloaded: (of, { digest, errorText, ...answer }) =>
+      reloads.get(of)?.({ ...answer, config: digest, error_text: errorText }),
     put: (target, action, timeout_ms) =>
       put((of) => ({ kind: "request", id: of, target, action, timeout_ms }), wantedBy(action), timeout_ms),
     restart: (timeout_ms) => put((of) => ({ kind: "restart", id: of, timeout_ms }), NOTHING, timeout_ms),

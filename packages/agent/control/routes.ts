@@ -1,5 +1,5 @@
 /** The routes of api/schema.ts: what each method and path answers. */
-import type { History as HistoryAnswer, Outcome } from "@holdfast/api/schema.ts";
+import type { History as HistoryAnswer, Outcome, Reload } from "@holdfast/api/schema.ts";
 import { type GroupName, isName, type NodeName } from "@holdfast/core/units/names.ts";
 import type { OperatorAction } from "@holdfast/core/wire/messages.ts";
 import { streamEvents } from "./event-stream.ts";
@@ -22,6 +22,15 @@ const STATUS_OF: Readonly<Record<Outcome["code"], number>> = {
   refused: 409,
   failed: 502,
   timeout: 504,
+};
+
+const RELOAD_STATUS_OF: Readonly<Record<Reload["code"], number>> = {
+  done: 200,
+  planned: 200,
+  unchanged: 200,
+  refused: 409,
+  invalid: 422,
+  failed: 502,
 };
 
 export interface Sources {
@@ -70,6 +79,8 @@ export function routes(sources: Sources): Handler {
         streamEvents(response, sources.history, query);
         return "taken";
       }
+      case "/v1/reload":
+        return reload(sources, request.body);
       case "/v1/move":
       case "/v1/drain":
       case "/v1/undrain":
@@ -82,7 +93,7 @@ export function routes(sources: Sources): Handler {
 }
 
 function allow(method: string, route: string): void {
-  const acting = ["/v1/move", "/v1/drain", "/v1/undrain", "/v1/restart"].includes(route);
+  const acting = ["/v1/move", "/v1/drain", "/v1/undrain", "/v1/restart", "/v1/reload"].includes(route);
   const looking =
     ["/v1/status", "/v1/links", "/v1/history", "/v1/events"].includes(route) ||
     /^\/v1\/why\/(group|node)\/[^/]+$/.test(route);
@@ -138,12 +149,27 @@ function unknownName({ view: { groups, nodes } }: Seen, kind: "group" | "node", 
   throw new HttpFailure(404, `unknown-${kind}`, `there is no ${kind}${shown}`, `there are: ${known.join(", ")}`);
 }
 
+async function reload(sources: Sources, body: unknown): Promise<Answer> {
+  const fields = fieldsOf(body);
+  const dryRun = fields["dry_run"] ?? false;
+  const digest = fields["config"] ?? undefined;
+  if (typeof dryRun !== "boolean") throw new HttpFailure(400, "bad-request", "dry_run is true or false");
+  if (digest !== undefined && (typeof digest !== "string" || !/^[0-9a-f]{8}$/.test(digest)))
+    throw new HttpFailure(400, "bad-request", "config is a digest of 8 hex digits");
+  const outcome = await sources.requests.reload(dryRun, digest, timeoutOf(fields));
+  if (outcome === undefined) throw new HttpFailure(503, "busy", "too many requests are under way", "try again");
+  const answer: Reload = { schema: "holdfast.reload/1", node: sources.node, ...outcome };
+  return { status: RELOAD_STATUS_OF[outcome.code], body: answer };
+}
+
+function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
+  if (typeof body === "object" && body !== null && !Array.isArray(body))
+    return body as Readonly<Record<string, unknown>>;
+  throw new HttpFailure(400, "bad-request", "the body is a JSON object");
+}
+
 async function act(sources: Sources, route: string, body: unknown): Promise<Answer> {
-  const fields =
-    typeof body === "object" && body !== null && !Array.isArray(body)
-      ? (body as Readonly<Record<string, unknown>>)
-      : undefined;
-  if (!fields) throw new HttpFailure(400, "bad-request", "the body is a JSON object");
+  const fields = fieldsOf(body);
   const timeout_ms = timeoutOf(fields);
   const seen = await view(sources);
   if (seen.stale)

@@ -25,6 +25,7 @@ export function status(seen: Seen, context: StatusContext): Status {
     cluster: view.cluster,
     node: view.node,
     quorum: view.quorum && !stale,
+    alone: view.alone && !stale,
     generation: view.generation,
     config: view.digest,
     config_differs: stale ? [] : differing(view),

@@ -7,6 +7,7 @@ import type { GroupName, NodeName } from "@holdfast/core/units/names.ts";
 /** Longer texts are cut: what a node says of itself is kept in memory and sent to every other. */
 const TEXT_MAX = 1000;
 const TIMEOUT_MAX_MS = 3_600_000;
+const DIGEST = /^[0-9a-f]{8}$/;
 const LEVELS: readonly string[] = ["info", "warning", "alarm"] satisfies EventLevel[];
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -31,6 +32,10 @@ const PARSERS: Readonly<Record<ToEngine["kind"], (message: Fields) => ToEngine |
   view: ({ id }) => (isId(id) ? { kind: "view", id } : undefined),
   trouble: parseTrouble,
   request: parseRequest,
+  reload: ({ id, dryRun, digest }) => {
+    if (!isId(id) || typeof dryRun !== "boolean") return undefined;
+    return { kind: "reload", id, dryRun, digest: isText(digest) && DIGEST.test(digest) ? digest : undefined };
+  },
   restart: ({ id, timeout_ms }) =>
     isId(id) && isTimeout(timeout_ms) ? { kind: "restart", id, timeout_ms } : undefined,
 };

@@ -1,39 +1,38 @@
 /** Joins the core to this machine: every adapter it performs effects with, and everything that wakes it. */
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
+import { monotonic } from "./clock.ts";
 import { ControlChild } from "./control-child.ts";
 import { unprivilegedUser } from "./user.ts";
 import { Engine } from "./engine.ts";
+import { engineSealer } from "./engine-sealer.ts";
 import { GroupAddresses } from "./group-addresses.ts";
+import { GroupFence } from "./group-fence.ts";
 import { Links } from "./links.ts";
 import { logEvent, logLine } from "./log.ts";
+import { type Prepared, prepareSoon } from "./prepare.ts";
+import { Reload } from "./reload.ts";
 import { Restart } from "./restart.ts";
 import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
-import { VoteStore } from "./vote-store.ts";
+import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
 import type { ToControl, ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
-import { createSealer, type Sealer } from "../seal/sealer.ts";
+import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
-import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
-import type { BootId, GroupName, InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
+import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "@holdfast/core/units/names.ts";
+import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
-import { failure, type Result, success } from "@holdfast/core/units/result.ts";
-import { after, instant, type Instant } from "@holdfast/core/units/time.ts";
+import { type Result, success } from "@holdfast/core/units/result.ts";
+import { earliest, type Instant } from "@holdfast/core/units/time.ts";
 import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
-import { type NativeAead, nativeAead } from "@holdfast/linux/aead.ts";
-import { type Fence, openFence } from "@holdfast/linux/fence.ts";
 import { kernelId } from "@holdfast/linux/kernel-id.ts";
-import { native } from "@holdfast/linux/load.ts";
 
-export interface DaemonOptions {
+export interface DaemonOptions extends Prepared {
   readonly args: EngineArguments;
-  readonly cluster: Cluster;
-  readonly self: NodeConfig;
-  readonly keys: Keys;
   readonly drained: string | undefined;
   readonly adapters: Adapters;
   /** Filled in by the daemon: what it wants to hear from `adapters`. */
@@ -50,14 +49,9 @@ const CLOCK_STEP_MS = 100;
 /** After `stop`, and whatever happens, the daemon is gone by then: what it still holds ends by itself. */
 const STOP_PATIENCE_LEASES = 6;
 
-export function monotonic(): Instant {
-  return instant(native.monotonic() / 1e6);
-}
-
 export class Daemon {
   readonly #options: DaemonOptions;
-  readonly #fence: Fence;
-  readonly #votes: VoteStore;
+  readonly #fence: GroupFence;
   readonly #links: Links;
   readonly #addresses: GroupAddresses;
   readonly #engine: Engine;
@@ -66,29 +60,32 @@ export class Daemon {
   readonly #runtime: Runtime;
   readonly #starts: Starts;
   readonly #restart: Restart;
+  readonly #reload: Reload;
+  readonly #sealer: Sealer;
+  #cluster: Cluster;
+  #self: NodeConfig;
+  #keys: Keys;
   readonly #takesOver: boolean;
-  readonly #numbers: ReadonlyMap<GroupName, number>;
   #wallOffset = Date.now() - monotonic();
 
   constructor(options: DaemonOptions) {
     const { cluster, self, adapters, args, boot } = options;
     this.#options = options;
-    this.#numbers = new Map(cluster.groups.map((group) => [group.name, group.number]));
+    this.#cluster = cluster;
+    this.#self = self;
+    this.#keys = options.keys;
     const loopback = adapters.all().find((adapter) => adapter.loopback);
     // The fence is moved by datagrams over lo, which is down in a new network namespace.
     if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
-    this.#fence = this.#openFence();
     const kernel = kernelId();
     const now = monotonic();
-    this.#votes = VoteStore.open(join(args.runDirectory, "votes"), kernel);
+    this.#fence = this.#openFence(kernel, now);
     this.#starts = new Starts(join(args.runDirectory, "starts"), kernel);
     const crashes = this.#starts.begin(now);
     this.#runtime = new Runtime(boot, crashes.length, cluster.timing.heartbeat);
     this.#runtime.schedule();
-    const { records } = this.#votes.load(now, after(now, ABSTAIN_MS));
-    const open = this.#openGroups();
+    const open = this.#fence.openGroups();
     this.#takesOver = open.size > 0;
-    const interfacesDown = Object.values(self.interfaces).filter((name) => adapters.byName(name)?.up !== true);
     const state = newNode(
       {
         cluster,
@@ -96,18 +93,18 @@ export class Daemon {
         boot,
         kernel,
         seed: options.seed,
-        records,
+        records: this.#fence.records,
         open,
         crashes,
         drained: options.drained,
-        interfacesDown,
+        interfacesDown: adapters.down(Object.values(self.interfaces)),
         wallOffset_ms: this.#wallOffset,
       },
       now,
     );
     const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
-    const sealer = sealerOf(options);
-    this.#links = new Links(cluster, self, sealer, adapters, input);
+    this.#sealer = engineSealer(cluster, options.keys, boot);
+    this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
     this.#wakeup = new Wakeup({
@@ -117,31 +114,71 @@ export class Daemon {
     this.#engine = new Engine(state, {
       now: monotonic,
       send: (to, link, heartbeat) => this.#links.send(to, link, heartbeat),
-      arm: (group, number) => this.#fence.arm(this.#number(group), number),
+      arm: (group, number) => this.#fence.arm(group, number),
       commit: (group, number) => this.#commit(group, number),
-      close: (group, armed) => this.#fence.close(this.#number(group), armed),
-      forward: (group, armed, macs) =>
-        this.#fence.forward(this.#number(group), armed, this.#addresses.stations(group, macs)),
-      relay: (group, macs, for_ms) =>
-        this.#fence.relay(this.#number(group), this.#addresses.stations(group, macs), for_ms),
+      close: (group, armed) => this.#fence.close(group, armed),
+      forward: (group, armed, macs) => this.#fence.forward(group, armed, this.#addresses.stations(group, macs)),
+      relay: (group, macs, for_ms) => this.#fence.relay(group, this.#addresses.stations(group, macs), for_ms),
       passConnections: (group, macs, for_ms) => this.#passConnections(group, macs, for_ms),
       resetConnections: (group) => this.#addresses.resetConnections(group),
-      saveVotes: (effect) => this.#saveVotes(effect),
+      saveVotes: (effect) => this.#fence.saveVotes(effect),
       placeAddresses: (group, wanted) => this.#addresses.place(group, wanted, monotonic()),
       announce: (group, term) => this.#addresses.announce(group, term, monotonic()),
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
       saveDrained: (reason) => this.#control.send({ kind: "saveDrained", reason }),
+      probe: (effect) => this.#addresses.probes.send(effect),
+      forgetGroup: () => this.#narrowFence(),
       exit: () => this.#leave(),
-      wakeAt: (deadline) => this.#wakeup.at(earlier(deadline, this.#addresses.nextDeadline())),
+      wakeAt: (deadline) => this.#wakeup.at(earliest(deadline, this.#addresses.nextDeadline())),
     });
     this.#control = this.#newControl();
     this.#restart = this.#newRestart();
+    this.#reload = this.#newReload();
+  }
+
+  #newReload(): Reload {
+    const { args, adapters } = this.#options;
+    return new Reload({
+      file: args.config,
+      prepare: () => prepareSoon(args, adapters),
+      state: () => this.#engine.state,
+      keys: () => this.#keys,
+      now: monotonic,
+      apply: (prepared) => this.#reconfigure(prepared),
+      tell: (text) => this.#trouble("config-refused", text, "warning"),
+    });
+  }
+
+  /** What is new is fenced before it can be used; what is old stays fenced until it is gone. */
+  #reconfigure({ cluster, self, keys }: Prepared): Result<void, string> {
+    const widened = this.#fence.widen(cluster);
+    if (!widened.ok) return widened;
+    this.#sealer.useKeys(keys);
+    this.#keys = keys;
+    this.#cluster = cluster;
+    this.#self = self;
+    this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);
+    this.#addresses.change(cluster, self);
+    this.#links.change(cluster, self);
+    this.#engine.input({
+      kind: "reconfigured",
+      cluster,
+      interfacesDown: this.#options.adapters.down(Object.values(self.interfaces)),
+    });
+    this.#narrowFence();
+    return success(undefined);
+  }
+
+  #narrowFence(): void {
+    const groups = [...this.#engine.state.groups.values()].map((group) => group.config);
+    const narrowed = this.#fence.narrow(groups, monotonic());
+    if (!narrowed.ok) this.#trouble("fence-failed", `${narrowed.error}; removed addresses stay fenced`, "warning");
   }
 
   #newControl(): ControlChild {
-    const { name } = this.#options.self;
+    const { name } = this.#self;
     return new ControlChild({
       hello: () => this.#hello(),
       message: (message) => this.#fromControl(message),
@@ -160,32 +197,15 @@ export class Daemon {
     });
   }
 
-  #openFence(): Fence {
-    const { cluster, adapters } = this.#options;
-    const opened = openFence(native, {
-      groups: cluster.groups.map(({ number, addresses, drain }) => ({
-        number,
-        addresses: addresses.map(({ address }) => address),
-        networks: addresses.map(({ address, prefixLength }) => ({ address, prefixLength })),
-        drain: drain > 0,
-      })),
-      window_ms: cluster.timing.window,
-      keep_ms: cluster.timing.keep,
-      uid: process.geteuid?.() ?? 0,
-    });
-    if (!opened.ok) throw new Error(opened.error);
+  #openFence(kernel: KernelId, now: Instant): GroupFence {
+    const { adapters, args } = this.#options;
+    const isPresent = (addresses: readonly IpAddress[]): boolean => this.#addresses.isPresent(addresses);
+    const group = new GroupFence({ cluster: this.#cluster, runDirectory: args.runDirectory, kernel, isPresent }, now);
     for (const { index, name, port } of adapters.all()) {
-      const covered = opened.value.coverInterface(index, name, port);
+      const covered = group.fence.coverInterface(index, name, port);
       if (!covered.ok) throw new Error(covered.error);
     }
-    return opened.value;
-  }
-
-  /** Groups that the daemon before left open. */
-  #openGroups(): ReadonlySet<GroupName> {
-    const remaining = this.#fence.remaining();
-    if (!remaining.ok) return new Set();
-    return new Set([...this.#numbers].filter(([, number]) => remaining.value.has(number)).map(([name]) => name));
+    return group;
   }
 
   /** A fence is open from the daemon before: until it is renewed nothing else is worth a millisecond. */
@@ -195,18 +215,15 @@ export class Daemon {
 
   /** Start everything that brings inputs. */
   run(): void {
-    const { self, cluster, args } = this.#options;
+    const { args } = this.#options;
+    const [cluster, self] = [this.#cluster, this.#self];
     this.#links.open();
-    this.#fence.watch((detail) => this.#engine.input({ kind: "fenceReinstalled", detail }));
+    this.#fence.fence.watch((detail) => this.#engine.input({ kind: "fenceReinstalled", detail }));
     this.#watchAdapters();
     setInterval(() => this.#housekeeping(), HOUSEKEEPING_MS);
-    const how = this.#fence.adopted ? "took over the fence of the daemon before" : "closed fence installed";
-    const guard = this.#fence.owned
-      ? ""
-      : "; this kernel cannot protect it from nft flush ruleset, it is watched instead";
     logLine(
       "info",
-      `${self.name} of cluster ${cluster.name}: ${how}${guard}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
+      `${self.name} of cluster ${cluster.name}: ${this.#fence.beginning}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
     );
     this.#runtime.ready();
     this.#engine.input({ kind: "tick" });
@@ -218,13 +235,13 @@ export class Daemon {
   #watchAdapters(): void {
     const events = this.#options.adapterEvents;
     events.changed = (adapter, before) => {
-      const covered = this.#fence.coverInterface(adapter.index, adapter.name, adapter.port);
+      const covered = this.#fence.fence.coverInterface(adapter.index, adapter.name, adapter.port);
       if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
       if (before?.up !== adapter.up) this.#carrier(adapter.name as InterfaceName, adapter.up);
       this.#links.open();
     };
     events.removed = (adapter) => {
-      this.#fence.uncoverInterface(adapter.index);
+      this.#fence.fence.uncoverInterface(adapter.index);
       this.#carrier(adapter.name as InterfaceName, false);
       this.#links.open();
     };
@@ -236,7 +253,7 @@ export class Daemon {
   }
 
   #carrier(name: InterfaceName, up: boolean): void {
-    if (!Object.values(this.#options.self.interfaces).includes(name)) return;
+    if (!Object.values(this.#self.interfaces).includes(name)) return;
     this.#engine.input({ kind: "interfaceChanged", interface: name, up });
   }
 
@@ -250,7 +267,7 @@ export class Daemon {
   #woken(now: Instant, late_ms: number): void {
     this.#lookForPause();
     // What came meanwhile is known before anything is said.
-    if (late_ms > this.#options.cluster.timing.heartbeat / 2) this.#links.read();
+    if (late_ms > this.#cluster.timing.heartbeat / 2) this.#links.read();
     this.#addresses.run(now);
     this.#engine.input({ kind: "tick" });
     this.#restart.turn();
@@ -262,7 +279,7 @@ export class Daemon {
   }
 
   #commit(group: GroupName, number: number): Result<void, string> {
-    const done = this.#fence.commit(this.#number(group), number);
+    const done = this.#fence.commit(group, number);
     if (done.ok) this.#runtime.renewed();
     return done;
   }
@@ -270,6 +287,7 @@ export class Daemon {
   /** Once a second: what is counted elsewhere and told from here, and what could not be opened before. */
   #housekeeping(): void {
     this.#runtime.schedule();
+    this.#narrowFence();
     // A port that another program had tells nobody when it is free.
     this.#links.open();
     for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
@@ -284,26 +302,13 @@ export class Daemon {
   }
 
   #passConnections(group: GroupName, macs: readonly Mac[], for_ms: number): void {
-    const passed = this.#fence.passConnections(this.#number(group), this.#addresses.stations(group, macs), for_ms);
+    const passed = this.#fence.passConnections(group, this.#addresses.stations(group, macs), for_ms);
     if (!passed.ok) this.#trouble("fence-failed", `${passed.error}; established connections are reset`, "warning");
-  }
-
-  #number(group: GroupName): number {
-    return this.#numbers.get(group) ?? 0;
-  }
-
-  #saveVotes({ group, record }: Extract<Effect, { kind: "saveVotes" }>): Result<void, string> {
-    try {
-      this.#votes.save(this.#number(group), group, record);
-      return success(undefined);
-    } catch (error) {
-      return failure(error instanceof Error ? error.message : String(error));
-    }
   }
 
   #record({ event }: Extract<Effect, { kind: "record" }>): void {
     this.#control.send({ kind: "event", event });
-    if (event.node === this.#options.self.name) logEvent(event);
+    if (event.node === this.#self.name) logEvent(event);
   }
 
   #trouble(code: string, text: string, level: "info" | "warning" | "alarm"): void {
@@ -311,15 +316,15 @@ export class Daemon {
   }
 
   #hello(): ToControl {
-    const { args, cluster, self } = this.#options;
+    const { args } = this.#options;
     return {
       kind: "hello",
       socket: args.socket,
       stateDirectory: args.stateDirectory,
-      cluster: cluster.name,
-      node: self.name,
+      cluster: this.#cluster.name,
+      node: this.#self.name,
       user: unprivilegedUser(),
-      dead_ms: cluster.timing.dead,
+      dead_ms: this.#cluster.timing.dead,
     };
   }
 
@@ -342,6 +347,10 @@ export class Daemon {
           timeout_ms,
         });
       }
+      case "reload":
+        return void this.#reload.ask(message, (answer) =>
+          this.#control.send({ kind: "reloaded", id: message.id, answer }),
+        );
       case "restart":
         return this.#restart.ask(message.timeout_ms, (code, text) =>
           this.#control.send({ kind: "reply", id: message.id, code, text }),
@@ -351,6 +360,16 @@ export class Daemon {
       case "listening":
         return;
     }
+  }
+
+  /** SIGHUP: as `holdfast reload --yes`. */
+  reload(): void {
+    notifyReloading();
+    void this.#reload.ask({ dryRun: false, digest: undefined }, ({ code, text, errorText }) => {
+      if (code === "invalid") process.stderr.write(errorText);
+      if (code === "unchanged") logLine("info", text);
+      notifySystemd("READY=1");
+    });
   }
 
   /** SIGUSR2: as `holdfast restart`, for those who have a process id and no socket. */
@@ -364,7 +383,7 @@ export class Daemon {
   stop(): void {
     notifySystemd("STOPPING=1");
     this.#engine.input({ kind: "stop" });
-    const { timing, groups } = this.#options.cluster;
+    const { timing, groups } = this.#cluster;
     const drain = Math.max(0, ...groups.map((group) => group.drain));
     setTimeout(() => this.#leave(), STOP_PATIENCE_LEASES * timing.dead + drain).unref();
   }
@@ -374,19 +393,4 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
-}
-
-function sealerOf({ cluster, keys, boot }: DaemonOptions): Sealer {
-  const aead = (key: Uint8Array): NativeAead => nativeAead(native, key);
-  return createSealer({ cluster: cluster.name, keys, boot, suite: cluster.seal, aead });
-}
-
-function earlier(a: Instant, b: Instant): Instant {
-  return a < b ? a : b;
-}
-
-/** sd_notify(3); without systemd there is nobody to tell. */
-function notifySystemd(message: string): void {
-  const path = process.env["NOTIFY_SOCKET"];
-  if (path !== undefined && path !== "") native.notify(path, message);
 }

@@ -34,7 +34,6 @@ const cluster: Cluster = {
   })),
   groups: GROUPS.map((name, i) => ({
     name,
-    number: i + 1,
     addresses: [{ address: `10.0.0.${100 + i}` as IpAddress, prefixLength: 24, interfaces: ["service"] }],
     prefer: NAMES,
     failback: { kind: "manual" },
@@ -101,6 +100,8 @@ class Scripted {
       record: ({ event }) => this.log.push(`record ${event.code}`),
       reply: nothing,
       saveDrained: nothing,
+      probe: nothing,
+      forgetGroup: nothing,
       exit: () => this.log.push("exit"),
       wakeAt: (deadline) => (this.wakeAt = deadline),
     };

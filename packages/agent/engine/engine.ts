@@ -34,6 +34,8 @@ export interface Adapters {
   readonly record: (effect: Extract<Effect, { kind: "record" }>) => void;
   readonly reply: (effect: Extract<Effect, { kind: "reply" }>) => void;
   readonly saveDrained: (reason: string | undefined) => void;
+  readonly probe: (effect: Extract<Effect, { kind: "probe" }>) => void;
+  readonly forgetGroup: (group: GroupName) => void;
   readonly exit: () => void;
   /** Wake the loop at this time for a `tick`. */
   readonly wakeAt: (deadline: Instant) => void;
@@ -107,6 +109,10 @@ export class Engine {
         return adapters.reply(effect);
       case "saveDrained":
         return adapters.saveDrained(effect.reason);
+      case "probe":
+        return adapters.probe(effect);
+      case "forgetGroup":
+        return adapters.forgetGroup(effect.group);
       case "exit":
         return adapters.exit();
       default:

@@ -1,11 +1,11 @@
 /** The addresses of the groups this node holds: on their interfaces, kept there, announced to the neighbours. */
 import { constants } from "node:os";
+import { claimOf } from "./claims.ts";
 import { logLine } from "./log.ts";
+import { Probes } from "./probes.ts";
 import type { Cluster, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
 import { interfaceFor, segmentsOf } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
-import { parseArpFrame } from "@holdfast/core/wire/arp.ts";
-import { parseNdpFrame } from "@holdfast/core/wire/ndp.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { GroupName, InterfaceName } from "@holdfast/core/units/names.ts";
@@ -26,12 +26,14 @@ const FIRST_LOOK_MS = 0.1;
 const LAST_LOOK_MS = 1000;
 
 export class GroupAddresses {
+  /** Who answers for the groups' addresses, and for the reference. */
+  readonly probes: Probes;
   readonly #adapters: Adapters;
   readonly #input: (input: Input) => void;
-  readonly #places: ReadonlyMap<GroupName, readonly Place[]>;
+  #places: ReadonlyMap<GroupName, readonly Place[]> = new Map();
   /** The kernel's names of each group's segments here, in the order of `segmentsOf`. */
-  readonly #segmentNames: ReadonlyMap<GroupName, readonly string[]>;
-  readonly #groupOf = new Map<IpAddress, GroupName>();
+  #segmentNames: ReadonlyMap<GroupName, readonly string[]> = new Map();
+  #groupOf: ReadonlyMap<IpAddress, GroupName> = new Map();
   readonly #wanted = new Set<GroupName>();
   /** Placed, but not usable yet: since when, and when to look again. */
   readonly #unusable = new Map<GroupName, { readonly since: Instant; lookAt: Instant }>();
@@ -43,13 +45,8 @@ export class GroupAddresses {
   constructor(cluster: Cluster, self: NodeConfig, adapters: Adapters, input: (input: Input) => void) {
     this.#adapters = adapters;
     this.#input = input;
-    const owned = cluster.groups.filter((group) => self.role === "member" && group.prefer.includes(self.name));
-    this.#places = new Map(owned.map((group) => [group.name, placesOf(group, self)]));
-    this.#segmentNames = new Map(
-      owned.map((group) => [group.name, segmentsOf(group).map((name) => self.interfaces[name] ?? name)]),
-    );
-    for (const [group, places] of this.#places) for (const { address } of places) this.#groupOf.set(address, group);
-    setSysctls([...this.#places.values()].flat());
+    this.#configure(cluster, self);
+    this.probes = new Probes(cluster, self, adapters, input);
     this.#addresses = new Addresses(native, adapters, {
       restored: (place) => this.#tell(place, (group) => ({ ...restored(place), group })),
       failed: ({ address, detail }) => this.#tell(address, (group) => ({ kind: "addressesFailed", group, detail })),
@@ -63,6 +60,45 @@ export class GroupAddresses {
         return sent < 0 ? failure(errnoName(sent)) : success(undefined);
       },
     });
+  }
+
+  /**
+   * Another configuration. The addresses of a group that this node may not own any more stay until the core withdraws
+   * them; those of the others follow with the core's next wish.
+   */
+  change(cluster: Cluster, self: NodeConfig): void {
+    this.#configure(cluster, self);
+    this.probes.change(cluster, self);
+    for (const { listener } of this.#listening.values()) listener.close();
+    const names = [...this.#listening.keys()];
+    this.#listening.clear();
+    for (const name of names) this.#listen(name);
+  }
+
+  /** Whether any of these is on an interface of this machine, whoever put it there; true when that cannot be told. */
+  isPresent(addresses: readonly IpAddress[]): boolean {
+    return this.#addresses.isPresent(addresses);
+  }
+
+  #configure(cluster: Cluster, self: NodeConfig): void {
+    const owned = cluster.groups.filter((group) => self.role === "member" && group.prefer.includes(self.name));
+    const places = new Map<GroupName, readonly Place[]>();
+    const segments = new Map<GroupName, readonly string[]>();
+    for (const group of this.#wanted) {
+      places.set(group, this.#places.get(group) ?? []);
+      segments.set(group, this.#segmentNames.get(group) ?? []);
+    }
+    for (const group of owned) {
+      places.set(group.name, placesOf(group, self));
+      segments.set(
+        group.name,
+        segmentsOf(group).map((name) => self.interfaces[name] ?? name),
+      );
+    }
+    this.#places = places;
+    this.#segmentNames = segments;
+    this.#groupOf = new Map([...places].flatMap(([group, at]) => at.map(({ address }) => [address, group] as const)));
+    setSysctls([...places.values()].flat());
   }
 
   /** What an earlier daemon left on the interfaces and nobody holds now. */
@@ -235,13 +271,4 @@ function placesOf(group: GroupConfig, self: NodeConfig): readonly Place[] {
     address: place.address,
     prefixLength: place.prefixLength,
   }));
-}
-
-/** The address a frame claims for the station that sent it. */
-function claimOf(frame: Uint8Array): { readonly address: IpAddress; readonly mac: Mac } | undefined {
-  const arp = parseArpFrame(frame);
-  if (arp.ok) return { address: arp.value.senderAddress, mac: arp.value.senderMac };
-  const ndp = parseNdpFrame(frame);
-  if (!ndp.ok || ndp.value.kind !== "advertisement") return undefined;
-  return { address: ndp.value.target, mac: ndp.value.linkLayer ?? ndp.value.sourceMac };
 }

@@ -16,7 +16,7 @@ interface Slot {
 }
 
 export class Lateness {
-  readonly #tolerated_ms: number;
+  #tolerated_ms: number;
   readonly #slots: readonly Slot[] = Array.from({ length: SLOTS }, () => ({
     begins: Number.NEGATIVE_INFINITY,
     count: 0,
@@ -29,6 +29,11 @@ export class Lateness {
 
   /** What is later than `tolerated_ms` counts as late. */
   constructor(tolerated_ms: number) {
+    this.#tolerated_ms = tolerated_ms;
+  }
+
+  /** Another interval, another bound. */
+  tolerate(tolerated_ms: number): void {
     this.#tolerated_ms = tolerated_ms;
   }
 

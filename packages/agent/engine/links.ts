@@ -14,9 +14,9 @@ import { openUdp, type UdpSocket } from "@holdfast/linux/packet/udp.ts";
 
 /** One link of this node; without a socket it is down, for the reason given. */
 interface Link {
-  readonly config: LinkConfig;
-  readonly address: IpAddress;
-  readonly index: number;
+  config: LinkConfig;
+  address: IpAddress;
+  index: number;
   socket: UdpSocket | undefined;
   device: string | undefined;
   trouble: string | undefined;
@@ -26,8 +26,8 @@ interface Link {
 const DATAGRAM_BYTES = 2048;
 
 export class Links {
-  readonly #links: ReadonlyMap<LinkName, Link>;
-  readonly #peers: ReadonlyMap<NodeName, { readonly config: NodeConfig; readonly index: number }>;
+  readonly #links = new Map<LinkName, Link>();
+  #peers: ReadonlyMap<NodeName, { readonly config: NodeConfig; readonly index: number }>;
   readonly #sealer: Sealer;
   readonly #adapters: Adapters;
   readonly #input: (...inputs: readonly Input[]) => void;
@@ -45,16 +45,44 @@ export class Links {
     adapters: Adapters,
     input: (...inputs: readonly Input[]) => void,
   ) {
-    const links = cluster.links.map((config, index): [LinkName, Link] => {
-      const address = self.links[config.name] as IpAddress;
-      return [config.name, { config, address, index, socket: undefined, device: undefined, trouble: undefined }];
-    });
-    this.#links = new Map(links);
-    this.#peers = new Map(cluster.nodes.map((config, index) => [config.name, { config, index }]));
+    this.#peers = this.#configure(cluster, self);
     this.#sealer = sealer;
     this.#adapters = adapters;
     this.#input = input;
     this.#arrivals = new Arrivals(sealer, (heartbeat) => this.#arrived.push(heartbeat));
+  }
+
+  /** Another configuration: links of the same address and port keep their sockets. */
+  change(cluster: Cluster, self: NodeConfig): void {
+    this.#peers = this.#configure(cluster, self);
+    this.open();
+  }
+
+  #configure(
+    cluster: Cluster,
+    self: NodeConfig,
+  ): ReadonlyMap<NodeName, { readonly config: NodeConfig; readonly index: number }> {
+    for (const [name, link] of this.#links) {
+      if (cluster.links.some((config) => config.name === name)) continue;
+      link.socket?.close();
+      this.#links.delete(name);
+    }
+    cluster.links.forEach((config, index) => {
+      const address = self.links[config.name] as IpAddress;
+      const link = this.#links.get(config.name);
+      if (link === undefined) {
+        const closed = { socket: undefined, device: undefined, trouble: undefined };
+        this.#links.set(config.name, { config, address, index, ...closed });
+        return;
+      }
+      if (link.address !== address || link.config.port !== config.port) {
+        link.socket?.close();
+        link.socket = undefined;
+      }
+      Object.assign(link, { config, address, index });
+    });
+    // A stream's counter goes on whatever link and peer its number stands for: no nonce comes twice.
+    return new Map(cluster.nodes.map((config, index) => [config.name, { config, index }]));
   }
 
   /** What was dropped of what arrived. */

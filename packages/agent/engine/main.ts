@@ -9,8 +9,7 @@ import { dirname } from "node:path";
 import { engineArguments, type EngineArguments } from "./arguments.ts";
 import { Daemon } from "./daemon.ts";
 import { lockNamespace } from "./lock.ts";
-import { logLine } from "./log.ts";
-import { prepare } from "./prepare.ts";
+import { prepare, readDrained } from "./prepare.ts";
 import type { Checked } from "./restart.ts";
 import type { BootId } from "@holdfast/core/units/names.ts";
 import { type AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
@@ -29,7 +28,7 @@ function main(args: EngineArguments): void {
   const adapters = new Adapters(native, adapterEvents);
   const prepared = prepare(args, adapters);
   if (!prepared.ok) {
-    process.stderr.write(prepared.error);
+    process.stderr.write(prepared.error.text);
     process.exit(EXIT_CONFIG);
   }
   if (args.checkOnly) {
@@ -43,12 +42,19 @@ function main(args: EngineArguments): void {
   }
   makeDirectories(args);
   const boot = randomBytes(8).toString("hex") as BootId;
-  const daemon = new Daemon({ ...prepared.value, args, adapters, adapterEvents, boot, seed: randomInt(1, 2 ** 31) });
+  const drained = readDrained(args.stateDirectory);
+  const daemon = new Daemon({
+    ...prepared.value,
+    drained,
+    args,
+    adapters,
+    adapterEvents,
+    boot,
+    seed: randomInt(1, 2 ** 31),
+  });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => daemon.stop());
   process.on("SIGUSR2", () => daemon.restart());
-  process.on("SIGHUP", () =>
-    logLine("warning", "this version reads its configuration at the start only; restart to apply a change"),
-  );
+  process.on("SIGHUP", () => daemon.reload());
   // It takes some milliseconds, which a fence that is open from before may not have.
   if (daemon.takesOver) setTimeout(releaseStartPages, RELEASE_LATER_MS);
   else releaseStartPages();

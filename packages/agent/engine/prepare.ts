@@ -1,14 +1,16 @@
-/** Everything that can be wrong before the daemon starts, found before anything is changed: exit 2, nothing started. */
+/** Everything that can be wrong with a configuration on this machine, found before anything is changed. */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
 import { checkAddressesAgainstInterfaces } from "../config/check-interfaces.ts";
 import { chooseNode } from "../config/choose-node.ts";
-import { loadCluster } from "../config/compiled.ts";
-import { formatErrors } from "../config/config-error.ts";
-import { loadKeys } from "../seal/compiled-keys.ts";
-import { keyFileErrorText } from "../seal/key-file-bytes.ts";
+import { loadCluster, loadClusterSoon } from "../config/compiled.ts";
+import { type ConfigErrorJson, errorToJson, formatErrors } from "../config/config-error.ts";
+import type { ConfigError } from "../config/config-error.ts";
+import type { ParsedConfig } from "../config/parsed-config.ts";
+import { loadKeys, loadKeysSoon } from "../seal/compiled-keys.ts";
+import { type KeyFileError, keyFileErrorText } from "../seal/key-file-bytes.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
@@ -20,32 +22,64 @@ export interface Prepared {
   readonly cluster: Cluster;
   readonly self: NodeConfig;
   readonly keys: Keys;
-  /** The reason of a drain that outlived the daemon; undefined: not drained. */
-  readonly drained: string | undefined;
 }
 
-/** The error is the whole text for the operator. */
-export function prepare(args: EngineArguments, adapters: Adapters): Result<Prepared, string> {
-  const cacheDirectory = join(args.runDirectory, "config");
-  const loaded = loadCluster(args.config, {
-    cacheDirectory,
-    jiffy: jiffy_ms(native),
-  });
-  const colour = process.stderr.isTTY && !process.env["NO_COLOR"];
-  if (!loaded.ok) return failure(formatErrors(loaded.error, { colour }));
-  const { cluster } = loaded.value;
+export interface Unprepared {
+  /** The whole text for the operator. */
+  readonly text: string;
+  readonly errors: readonly ConfigErrorJson[];
+}
+
+/** For the start, which waits for the parsers. */
+export function prepare(args: EngineArguments, adapters: Adapters): Result<Prepared, Unprepared> {
+  const parsed = loadCluster(args.config, { cacheDirectory: cacheOf(args), jiffy: jiffy_ms(native) });
+  const chosen = choose(args, adapters, parsed);
+  return chosen.ok ? withKeys(chosen.value, loadKeys(chosen.value.cluster.keys, cacheOf(args))) : chosen;
+}
+
+/** For a daemon that runs: its loop turns on meanwhile. */
+export async function prepareSoon(args: EngineArguments, adapters: Adapters): Promise<Result<Prepared, Unprepared>> {
+  const parsed = await loadClusterSoon(args.config, { cacheDirectory: cacheOf(args), jiffy: jiffy_ms(native) });
+  const chosen = choose(args, adapters, parsed);
+  return chosen.ok ? withKeys(chosen.value, await loadKeysSoon(chosen.value.cluster.keys, cacheOf(args))) : chosen;
+}
+
+function cacheOf(args: EngineArguments): string {
+  return join(args.runDirectory, "config");
+}
+
+function choose(
+  args: EngineArguments,
+  adapters: Adapters,
+  parsed: Result<ParsedConfig, ConfigError[]>,
+): Result<Omit<Prepared, "keys">, Unprepared> {
+  if (!parsed.ok) return failure(wrong(parsed.error));
+  const { cluster } = parsed.value;
   const chosen = chooseNode(cluster, hostname(), args.node);
-  if (!chosen.ok) return failure(`holdfast: error: ${chosen.error.message}\n  ${chosen.error.hint}\n`);
+  if (!chosen.ok) {
+    const { code, message, hint } = chosen.error;
+    const error: ConfigErrorJson = { code, file: args.config, line: null, column: null, message, hint };
+    return failure({ text: `holdfast: error: ${message}\n  ${hint}\n`, errors: [error] });
+  }
   const present = adapters.all().map(({ name, addresses }) => ({ name, addresses }));
-  const errors = checkAddressesAgainstInterfaces(loaded.value, chosen.value.name, present);
-  if (errors.length > 0) return failure(formatErrors(errors, { colour }));
-  const keys = loadKeys(cluster.keys, cacheDirectory);
-  if (!keys.ok) return failure(`${keyFileErrorText(keys.error)}\n`);
-  return success({ cluster, self: chosen.value, keys: keys.value, drained: readDrained(args.stateDirectory) });
+  const errors = checkAddressesAgainstInterfaces(parsed.value, chosen.value.name, present);
+  return errors.length > 0 ? failure(wrong(errors)) : success({ cluster, self: chosen.value });
 }
 
-/** Written by control; what cannot be read does not keep the node from serving. */
-function readDrained(stateDirectory: string): string | undefined {
+function wrong(errors: readonly ConfigError[]): Unprepared {
+  const colour = process.stderr.isTTY && !process.env["NO_COLOR"];
+  return { text: formatErrors(errors, { colour }), errors: errors.map(errorToJson) };
+}
+
+function withKeys(chosen: Omit<Prepared, "keys">, keys: Result<Keys, KeyFileError>): Result<Prepared, Unprepared> {
+  if (keys.ok) return success({ ...chosen, keys: keys.value });
+  const { path, line, column, message } = keys.error;
+  const error = { code: "keys", file: path, line: line || null, column: column || null, message, hint: "" };
+  return failure({ text: `${keyFileErrorText(keys.error)}\n`, errors: [error] });
+}
+
+/** The reason of a drain that outlived the daemon. Written by control; what cannot be read does not keep the node from serving. */
+export function readDrained(stateDirectory: string): string | undefined {
   let text: string;
   try {
     text = readFileSync(join(stateDirectory, "drained"), "utf8");

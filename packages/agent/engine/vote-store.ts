@@ -21,6 +21,8 @@ const GROUPS_MAX = 65_535;
 export interface LoadedVotes {
   /** Undefined: nothing valid of this kernel, so the voter has to abstain. */
   readonly records: ReadonlyMap<GroupName, VoterRecord> | undefined;
+  /** Each group's number so far, those of groups that were removed included; empty with a new file. */
+  readonly numbers: ReadonlyMap<GroupName, number>;
 }
 
 export class VoteStore {
@@ -45,29 +47,33 @@ export class VoteStore {
    */
   load(now: number, abstainUntil: number): LoadedVotes {
     const header = asFileHeader(this.#readLatest(0));
-    if (header === undefined || header.kernel !== this.#kernel || header.abstain_until > now)
-      return this.#beginAnew(abstainUntil);
+    if (header?.kernel !== this.#kernel) return this.#beginAnew(abstainUntil, new Map());
     const records = new Map<GroupName, VoterRecord>();
+    const numbers = new Map<GroupName, number>();
+    let valid = header.abstain_until <= now;
     const slots = Math.floor(fstatSync(this.#descriptor).size / SLOT_BYTES) + 1;
     for (let number = 1; number < Math.min(slots / 2, GROUPS_MAX + 1); number++) {
       const found = this.#readLatest(number);
       if (found === undefined) continue;
       const stored = asStoredRecord(found, now);
+      if (stored?.kernel === this.#kernel) {
+        records.set(stored.group, stored.record);
+        numbers.set(stored.group, number);
+      }
       // What this voter gave is not known: it has to abstain, for all groups alike.
-      if (stored === undefined) return this.#beginAnew(abstainUntil);
-      if (stored.kernel === this.#kernel) records.set(stored.group, stored.record);
+      valid &&= stored !== undefined;
     }
-    return { records };
+    return valid ? { records, numbers } : this.#beginAnew(abstainUntil, numbers);
   }
 
-  #beginAnew(abstainUntil: number): LoadedVotes {
+  #beginAnew(abstainUntil: number, numbers: LoadedVotes["numbers"]): LoadedVotes {
     ftruncateSync(this.#descriptor, 0);
     this.#sequences.clear();
     this.#write(0, { kernel: this.#kernel, abstain_until: abstainUntil } satisfies FileHeader);
-    return { records: undefined };
+    return { records: undefined, numbers };
   }
 
-  /** Keep a group's record; `number` is the group's in the configuration. Throws the system's error. */
+  /** Keep a group's record; `number` is the group's (group-numbers.ts), and its slot. Throws the system's error. */
   save(number: number, group: GroupName, record: VoterRecord): void {
     this.#write(number, { kernel: this.#kernel, group, record } satisfies StoredRecord);
   }

@@ -3,7 +3,7 @@
  * configuration, in a directory of ours alone and as closed as the key file itself. Must not import yaml.
  */
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
-import { compiled } from "../compiled/compiled.ts";
+import { type Compilation, compiled, compiledSoon } from "../compiled/compiled.ts";
 import { KEYS_COMPILER_ENTRY } from "../processes.ts";
 import { type KeyFileError, readKeyFileBytes } from "./key-file-bytes.ts";
 import type { Key, Keys } from "./keys.ts";
@@ -20,15 +20,32 @@ export interface CompiledKeys {
 export function loadKeys(path: string, cacheDirectory: string | undefined): Result<Keys, KeyFileError> {
   const bytes = readKeyFileBytes(path);
   if (!bytes.ok) return bytes;
-  const result = compiled<CompiledKeys, KeyFileError>({
+  return judged(path, compiled<CompiledKeys, KeyFileError>(compilation(path, bytes.value, cacheDirectory)));
+}
+
+/** The same for a process that must not wait for the parser. */
+export async function loadKeysSoon(
+  path: string,
+  cacheDirectory: string | undefined,
+): Promise<Result<Keys, KeyFileError>> {
+  const bytes = readKeyFileBytes(path);
+  if (!bytes.ok) return bytes;
+  return judged(path, await compiledSoon<CompiledKeys, KeyFileError>(compilation(path, bytes.value, cacheDirectory)));
+}
+
+function compilation(path: string, bytes: Uint8Array, cacheDirectory: string | undefined): Compilation {
+  return {
     kind: "keys",
     program: KEYS_COMPILER_ENTRY,
     args: [path],
-    bytes: bytes.value,
+    bytes,
     variant: String(KEYS_FORMAT),
     format: KEYS_FORMAT,
     cacheDirectory,
-  });
+  };
+}
+
+function judged(path: string, result: Result<CompiledKeys, KeyFileError> | undefined): Result<Keys, KeyFileError> {
   if (result?.ok === false) return result;
   const keys = result === undefined ? undefined : asKeys(result.value);
   if (keys !== undefined) return success(keys);

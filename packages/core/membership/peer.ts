@@ -18,8 +18,8 @@ const LATEST_COPY = 65_536;
 
 /** Mutable. */
 export interface Peer {
-  readonly config: NodeConfig;
-  readonly links: ReadonlyMap<LinkName, Hearing>;
+  config: NodeConfig;
+  readonly links: Map<LinkName, Hearing>;
   /** The boot that has shown it knows ours. */
   boot: BootId | undefined;
   kernel: KernelId | undefined;
@@ -32,6 +32,8 @@ export interface Peer {
   aliveSince: Instant | undefined;
   /** When it was last counted as dead; undefined: never. */
   deaths: Instant[];
+  /** Since when it is known to be in this node's generation or a later one (G3); undefined: it is not. */
+  generationSince: Instant | undefined;
   /** The last message that was regular, and when it came. */
   last: Heartbeat | undefined;
   lastAt: Instant | undefined;
@@ -63,6 +65,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     alive: false,
     aliveSince: undefined,
     deaths: [],
+    generationSince: undefined,
     last: undefined,
     lastAt: undefined,
     groups: new Map(),

@@ -8,7 +8,7 @@ import { between, type Instant, type Milliseconds, milliseconds } from "../units
 /** Why this node would not own the group; "" when it would. */
 export function ineligibility(state: NodeState, group: Group): Ineligibility {
   if (state.self.role === "witness") return "witness";
-  if (!group.config.prefer.includes(state.self.name)) return "not-preferred";
+  if (group.leaving || !group.config.prefer.includes(state.self.name)) return "not-preferred";
   if (state.misconfigured) return "generation";
   if (state.crashingUntil !== undefined) return "crashing";
   if (state.stopping) return "stopping";

@@ -35,7 +35,6 @@ function cluster(groups: readonly string[]): Cluster {
     })),
     groups: groups.map((name, i) => ({
       name: name as GroupName,
-      number: i + 1,
       addresses: [{ address: `10.0.0.${100 + i}` as IpAddress, prefixLength: 24, interfaces: ["service"] }],
       prefer: names,
       failback: { kind: "manual" },

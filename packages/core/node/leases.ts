@@ -1,4 +1,5 @@
 /** Joins each group's lease to the rest of the node: what it may know, and what hangs on its outcomes. */
+import { aloneIsEnough, mayHold, searchDeadline, searchFirst } from "./alone.ts";
 import { happened } from "./events.ts";
 import { ineligibility, ownRank } from "./eligibility.ts";
 import { bidFarewell, endFarewell } from "./handing-over.ts";
@@ -19,7 +20,12 @@ export function leaseContext(state: NodeState, group: Group, now: Instant): Leas
     now,
     timing: state.cluster.timing,
     voters: state.voters,
-    majority: state.majority,
+    get majority() {
+      return aloneIsEnough(state, group, now) ? 1 : state.majority;
+    },
+    get holds() {
+      return mayHold(state, group, now);
+    },
     holder: { node: state.self.name, kernel: state.kernel },
     boot: state.boot,
     counters: state.counters,
@@ -45,6 +51,7 @@ export function tickLease(state: NodeState, group: Group, now: Instant): void {
   const context = leaseContext(state, group, now);
   switch (lease.state.role) {
     case "idle":
+      if (!canBeElected(state) || !standsNow(state, group, now)) return;
       tickIdle(lease, context);
       if ((lease.state.role as string) === "preparing") stood(state, group, now);
       return;
@@ -58,16 +65,35 @@ export function tickLease(state: NodeState, group: Group, now: Instant): void {
   }
 }
 
+/** A node that is left alone asks first who answers; only when it would stand at all. */
+function standsNow(state: NodeState, group: Group, now: Instant): boolean {
+  const { lease } = group;
+  if (lease.state.role !== "idle" || now < lease.state.notBefore || ineligibility(state, group) !== "") return true;
+  return searchFirst(state, group, now);
+}
+
+/**
+ * Whether a majority can answer at all: nodes of an earlier generation do not (V3). Standing without one wins nothing, and
+ * what the own voter promises to it is in the way of an owner who comes over from the generation before.
+ */
+export function canBeElected(state: NodeState): boolean {
+  let behind = 0;
+  for (const { alive, last } of state.peers.values())
+    if (alive && last !== undefined && last.generation < state.cluster.generation) behind += 1;
+  return state.voters.length - behind >= state.majority;
+}
+
 export function leaseDeadline(state: NodeState, group: Group, now: Instant): Instant {
   const current = group.lease.state;
   switch (current.role) {
     case "idle": {
-      if (ineligibility(state, group) !== "") return NEVER;
+      if (ineligibility(state, group) !== "" || !canBeElected(state)) return NEVER;
       const holder = leaseHolder(group.record, now);
       // A lease of this kernel is no obstacle (C10).
       const heldByOther = holder !== undefined && !sameHolder(holder, { node: state.self.name, kernel: state.kernel });
       const over = heldByOther ? instant(group.record.accepted?.expires ?? now) : now;
-      return instant(Math.max(current.notBefore, over));
+      const search = searchDeadline(state, group);
+      return instant(Math.max(current.notBefore, over, search === NEVER ? now : search));
     }
     case "preparing":
       return preparingDeadline(current, state.cluster.timing);

@@ -12,6 +12,8 @@ import type { NodeName } from "../units/names.ts";
 import { after, between, earliest, type Instant, NEVER } from "../units/time.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
+  witness: "is a witness now",
+  "not-preferred": "is no longer in prefer",
   drained: "is drained",
   stopping: "is stopping",
   "interface-down": "has lost the interface of its addresses",

@@ -1,4 +1,5 @@
 /** Takes a heartbeat in: who it is from and whether that is proven, how it was heard, then everything it carries. */
+import { settleClaims } from "./alone.ts";
 import { happened, takeEvents } from "./events.ts";
 import { followMove } from "./moves.ts";
 import { hearOutcomes } from "./requests.ts";
@@ -107,23 +108,23 @@ function compareConfiguration(state: NodeState, peer: Peer, heartbeat: Heartbeat
 }
 
 /**
- * G4: a daemon that starts among others of a newer generation, or of another configuration than a majority, neither votes
- * nor stands until that is over. One that runs already goes on: the newcomer is the one that is wrong.
+ * G4: a daemon that starts among others of a newer generation, or of another configuration, and without a majority of its
+ * own, neither votes nor stands until that is over. One that runs already goes on: the newcomer is the one that is wrong.
  */
 function judgeConfiguration(state: NodeState, now: Instant): void {
-  const justStarted = between(state.startedAt, now) < 10 * state.cluster.timing.dead;
+  const justStarted = !state.established && between(state.startedAt, now) < 10 * state.cluster.timing.dead;
   if (!state.misconfigured && (!justStarted || ownsAnything(state))) return;
   const { generation, digest } = state.cluster;
   let agreeing = 1;
-  let newer = false;
-  let different = false;
+  let differing = false;
   for (const { alive, last } of state.peers.values()) {
     if (!alive || last === undefined) continue;
-    if (last.generation > generation) newer = true;
-    else if (last.generation === generation && last.digest === digest) agreeing += 1;
-    else if (last.generation === generation) different = true;
+    if (last.generation === generation && last.digest === digest) agreeing += 1;
+    else if (last.generation >= generation) differing = true;
   }
-  const wrong = newer || (different && agreeing < state.majority);
+  if (agreeing >= state.majority) state.established = true;
+  // With a majority of this generation nobody is two ahead (G3).
+  const wrong = differing && !state.established;
   if (wrong === state.misconfigured) return;
   state.misconfigured = wrong;
   const { name } = state.self;
@@ -167,6 +168,8 @@ function becomeAlive(state: NodeState, peer: Peer, now: Instant): void {
 function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
   peer.last = heartbeat;
   peer.lastAt = now;
+  if (heartbeat.generation < state.cluster.generation) peer.generationSince = undefined;
+  else peer.generationSince ??= now;
   // A heartbeat too large for one datagram comes in parts; the first has what is heard.
   const firstPart = heartbeat.heard.length > 0;
   if (firstPart) peer.heard = heartbeat.heard;
@@ -183,6 +186,7 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
 function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {
   const { name } = peer.config;
   if (report.fence === "open") {
+    settleClaims(state, group, peer, report.ballot, now);
     if (group.owner !== name) {
       group.owner = name;
       group.ownerSince = now;

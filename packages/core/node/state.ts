@@ -1,9 +1,11 @@
 /** Everything one node knows and is about to do. `step` (../node.ts) owns it and changes it in place. */
-import type { Cluster, GroupConfig, NodeConfig } from "../cluster.ts";
+import type { Alone, Search } from "./alone.ts";
+import type { Cluster, GroupConfig, NodeConfig, Timing } from "../cluster.ts";
 import type { Effect, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
 import { crashingUntil } from "./crashes.ts";
+import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
 import { newPeer, type Peer } from "../membership/peer.ts";
 import { type RandomState, seededRandom } from "../random.ts";
@@ -14,13 +16,15 @@ import { after, type Instant } from "../units/time.ts";
 
 /** Mutable: one group on this node, beside its lease. */
 export interface Group {
-  readonly config: GroupConfig;
+  config: GroupConfig;
   readonly lease: Lease;
   record: VoterRecord;
   /** V2: `record` is newer than what is kept; no answer leaves before it was saved. */
   recordUnsaved: boolean;
   /** Interfaces its addresses live on here; empty on a node that never owns it. */
-  readonly interfaces: readonly InterfaceName[];
+  interfaces: readonly InterfaceName[];
+  /** No longer in the configuration: kept until it is released and its addresses are gone. */
+  leaving: boolean;
   addressesWanted: boolean;
   addressesPlaced: boolean;
   /** This node's own station in each segment, while the addresses are in place. */
@@ -43,6 +47,8 @@ export interface Group {
   farewell: Farewell | undefined;
   /** The old owner still serves the connections that began there. */
   drainFrom: { readonly node: NodeName; readonly macs: readonly Mac[]; readonly until: Instant } | undefined;
+  /** Whether somebody answers for its addresses, before this node takes it over alone. */
+  search: Search | undefined;
   /** An operator's or the placement's move that is under way. */
   move: Move | undefined;
   /** Who is known to own it, since when on our clock, and why. */
@@ -104,14 +110,22 @@ export interface ServedRequest {
 
 /** Mutable. */
 export interface NodeState {
-  readonly cluster: Cluster;
-  readonly self: NodeConfig;
+  cluster: Cluster;
+  self: NodeConfig;
   readonly boot: BootId;
   readonly kernel: KernelId;
-  readonly voters: readonly NodeName[];
-  readonly majority: number;
-  readonly peers: ReadonlyMap<NodeName, Peer>;
-  readonly groups: ReadonlyMap<GroupName, Group>;
+  voters: readonly NodeName[];
+  majority: number;
+  readonly peers: Map<NodeName, Peer>;
+  readonly groups: Map<GroupName, Group>;
+  /** What this voter gave for groups that are not in the configuration now: one that comes back is still bound by it. */
+  readonly retired: Map<GroupName, VoterRecord>;
+  /** The generation before this one, when this daemon was in it, and since when it is in this one (G3). */
+  formerGeneration: FormerGeneration | undefined;
+  generationSince: Instant;
+  readonly alone: Alone;
+  /** A majority was heard with this very configuration, or it came by a reload: whoever differs is the one to ask (G4). */
+  established: boolean;
   readonly counters: Counters;
   readonly random: RandomState;
   readonly startedAt: Instant;
@@ -185,10 +199,13 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
   const links = cluster.links.map((link) => link.name);
   const others = cluster.nodes.filter((node) => node.name !== self.name);
   const voters = cluster.nodes.map((node) => node.name);
+  const origin = { timing: cluster.timing, kernel: beginning.kernel, open: beginning.open };
   const groups = cluster.groups.map((config): [GroupName, Group] => [
     config.name,
-    newGroup(config, self, beginning, now),
+    newGroup(config, self, { ...origin, record: beginning.records?.get(config.name) }, now),
   ]);
+  const retired = new Map(beginning.records);
+  for (const [name] of groups) retired.delete(name);
   let round = 0;
   for (const [, group] of groups) round = Math.max(round, highestRound(group.record));
   return {
@@ -197,9 +214,14 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     boot: beginning.boot,
     kernel: beginning.kernel,
     voters,
-    majority: Math.floor(voters.length / 2) + 1,
+    majority: majorityOf(voters.length),
     peers: new Map(others.map((node) => [node.name, newPeer(node, links)])),
     groups: new Map(groups),
+    retired,
+    formerGeneration: undefined,
+    generationSince: now,
+    alone: { active: false, answeredAt: undefined },
+    established: false,
     counters: { round, number: 0 },
     random: seededRandom(beginning.seed),
     startedAt: now,
@@ -235,28 +257,34 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
 /** The kernel ends a right in whole ticks, and late by at most one more. */
 const INHERITED_SLACK_MS = 20;
 
-function newGroup(config: GroupConfig, self: NodeConfig, beginning: Beginning, now: Instant): Group {
-  const mayOwn = config.prefer.includes(self.name) && self.role === "member";
-  const interfaces = mayOwn
-    ? [...new Set(config.addresses.map((address) => interfaceOf(self, address.interfaces[0])))]
-    : [];
-  const open = beginning.open.has(config.name);
-  const record = beginning.records?.get(config.name) ?? EMPTY_RECORD;
+/** What of a group was there before this daemon knew of it. */
+export interface GroupOrigin {
+  readonly timing: Timing;
+  readonly kernel: KernelId;
+  readonly open: ReadonlySet<GroupName>;
+  readonly record: VoterRecord | undefined;
+}
+
+export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOrigin, now: Instant): Group {
+  const mayOwn = mayEverOwn(config, self);
+  const open = origin.open.has(config.name);
+  const record = origin.record ?? EMPTY_RECORD;
   const holder = leaseHolder(record, now);
-  const held = holder !== undefined && sameHolder(holder, { node: self.name, kernel: beginning.kernel });
+  const held = holder !== undefined && sameHolder(holder, { node: self.name, kernel: origin.kernel });
   return {
     config,
     // Whoever held it asks again at once (C10); the others first listen for those who come before them in prefer.
-    lease: newLease(config.name, held ? now : after(now, beginning.cluster.timing.dead)),
+    lease: newLease(config.name, held ? now : after(now, origin.timing.dead)),
     record,
     recordUnsaved: false,
-    interfaces,
+    interfaces: interfacesOf(config, self),
+    leaving: false,
     // C10: the fence of the daemon before still answers; its addresses stay while the voters are asked again.
     addressesWanted: open && mayOwn,
     addressesPlaced: false,
     macs: [],
     addressesRestored: 0,
-    inheritedUntil: open && mayOwn ? after(now, beginning.cluster.timing.keep + INHERITED_SLACK_MS) : undefined,
+    inheritedUntil: open && mayOwn ? after(now, origin.timing.keep + INHERITED_SLACK_MS) : undefined,
     addressTrouble: undefined,
     troubleTold: new Map(),
     announcedTerm: undefined,
@@ -264,6 +292,7 @@ function newGroup(config: GroupConfig, self: NodeConfig, beginning: Beginning, n
     relayUntil: undefined,
     farewell: undefined,
     drainFrom: undefined,
+    search: undefined,
     move: undefined,
     owner: undefined,
     ownerSince: undefined,
@@ -272,6 +301,15 @@ function newGroup(config: GroupConfig, self: NodeConfig, beginning: Beginning, n
     settledAt: after(now, -config.settle),
     conflictAt: undefined,
   };
+}
+
+export function mayEverOwn(config: GroupConfig, self: NodeConfig): boolean {
+  return config.prefer.includes(self.name) && self.role === "member";
+}
+
+export function interfacesOf(config: GroupConfig, self: NodeConfig): readonly InterfaceName[] {
+  if (!mayEverOwn(config, self)) return [];
+  return [...new Set(config.addresses.map((address) => interfaceOf(self, address.interfaces[0])))];
 }
 
 function interfaceOf(self: NodeConfig, wanted: string | undefined): InterfaceName {

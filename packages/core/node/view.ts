@@ -18,6 +18,7 @@ export function viewOf(state: NodeState, now: Instant): NodeView {
     generation: cluster.generation,
     digest: cluster.digest,
     quorum: state.quorum,
+    alone: state.alone.active,
     timing: { heartbeat, dead, window, keep },
     nodes: cluster.nodes.map((node) => viewNode(state, node, now)),
     groups: [...state.groups.values()].map((group) => viewGroup(state, group, now)),

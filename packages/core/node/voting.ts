@@ -1,4 +1,5 @@
 /** One lease entry from a peer, or from this node itself: to its voter, its candidate, its holder. */
+import { peerGranted } from "./alone.ts";
 import { takeOffer, takenUp } from "./handing-over.ts";
 import { leaseContext, wantAddresses } from "./leases.ts";
 import { ineligibility } from "./eligibility.ts";
@@ -81,6 +82,8 @@ function toVoter(
     group.recordUnsaved = false;
     state.effects.push({ kind: "saveVotes", group: group.config.name, record: vote.record });
   }
+  // It works with a lease of this voter: both count for each other again.
+  if (vote.answer?.kind === "grant" && from !== state.self.name) peerGranted(state, now);
   if (vote.answer !== undefined) state.outbox.push({ to: from, entry: vote.answer });
   giveWay(state, group, from, entry, before.accepted !== undefined && vote.record.accepted === undefined, vote, now);
   if (entry.kind === "nominate" && from !== state.self.name) {
@@ -144,8 +147,10 @@ function fromVoter(state: NodeState, group: Group, from: NodeName, entry: FromVo
   if (compareBallots(current.ballot, entry.ballot) !== 0) return;
   const context = leaseContext(state, group, now);
   if (entry.kind === "promise") promised(lease, context, from);
-  else if (entry.kind === "grant") granted(lease, context, from, entry.number);
-  else if (current.role === "preparing") prepareRefused(lease, context, from, entry);
+  else if (entry.kind === "grant") {
+    if (from !== state.self.name) peerGranted(state, now);
+    granted(lease, context, from, entry.number);
+  } else if (current.role === "preparing") prepareRefused(lease, context, from, entry);
   else requestRefused(lease, context, from, entry);
 }
 

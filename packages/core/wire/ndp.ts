@@ -1,5 +1,5 @@
 /** Neighbour solicitations and advertisements (RFC 4861 section 4.3, 4.4) as Ethernet frames. Parsing never throws. */
-import { ipBytes } from "../units/ip.ts";
+import { ipBytes, ipFromBytes } from "../units/ip.ts";
 import { macBytes, macFromBytes } from "../units/mac.ts";
 import { failure, success } from "../units/result.ts";
 import { addWords, checksum, pseudoHeaderSum } from "./checksum.ts";
@@ -87,6 +87,22 @@ export function neighbourSolicitation(mac: Mac, address: Ipv6, target: Ipv6, des
     destination: target,
     target,
     linkLayer: mac,
+  });
+}
+
+/** Asks everybody who may have `target`; from `::` it is the question of duplicate address detection (RFC 4862 section 5.4.2). */
+export function multicastSolicitation(mac: Mac, address: Ipv6, target: Ipv6): Uint8Array {
+  const low = ipBytes(target).subarray(13);
+  // RFC 4291 section 2.7.1; RFC 2464 section 7.
+  const group = Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, ...low);
+  return emitNdp({
+    kind: "solicitation",
+    destinationMac: macFromBytes(Uint8Array.of(0x33, 0x33, 0xff, ...low), 0),
+    sourceMac: mac,
+    source: address,
+    destination: ipFromBytes(group) as Ipv6,
+    target,
+    linkLayer: address === "::" ? undefined : mac,
   });
 }
 

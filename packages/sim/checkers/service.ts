@@ -49,6 +49,8 @@ export class ServiceChecker {
   /** D6, when faults have ended long ago: addresses and announcements are where the fence is open, and nowhere else. */
   checkLeftovers(nodes: Iterable<VirtualNode>, groups: readonly GroupName[], now: number): void {
     for (const node of nodes) {
+      // What a machine without a daemon has is gone with the lifetime of its addresses.
+      if (node.daemon === undefined) continue;
       for (const group of groups) {
         const open = node.kernel.fence.isOpen(group, now);
         const { name } = node;

@@ -35,6 +35,9 @@ export class VotesChecker {
   /** By request: which voters accepted it, and until when. */
   readonly #requests = new Map<string, Map<string, Acceptance>>();
   readonly #armed = new Map<string, number>();
+  /** By boot and number: the ballot that a request was made under. */
+  readonly #ballots = new Map<string, Ballot>();
+  #lastSaid: LeaseEntry | undefined;
   /** Releases and nominations that were said: "group ballot holder", "group fromBallot ballot". */
   readonly #released = new Set<string>();
   readonly #nominated = new Set<string>();
@@ -55,8 +58,17 @@ export class VotesChecker {
     }
   }
 
-  /** A release or nomination leaves its maker. */
-  said(entry: LeaseEntry): void {
+  /** The ballot of a request that was said; by the time of its commit the holder may have raised it. */
+  ballotOf(boot: string, number: number): Ballot | undefined {
+    return this.#ballots.get(`${boot} ${number}`);
+  }
+
+  /** A request, release or nomination leaves its maker. */
+  said(boot: string, entry: LeaseEntry): void {
+    // One entry goes to every voter.
+    if (entry === this.#lastSaid) return;
+    this.#lastSaid = entry;
+    if (entry.kind === "propose") keep(this.#ballots, `${boot} ${entry.number}`, entry.ballot);
     if (entry.kind === "release") this.#released.add(releaseKey(entry.group, entry.ballot, entry.holder));
     else if (entry.kind === "nominate") this.#nominated.add(nominationKey(entry.group, entry.fromBallot, entry.ballot));
   }

@@ -1,10 +1,11 @@
 /** Every scenario by its name. */
+import { generations } from "./generations.ts";
 import { handOver } from "./hand-over.ts";
 import { hostile, sealed } from "./hostile.ts";
 import type { Scenario } from "./scenario.ts";
 import { loss, oneLink, quiet } from "./steady.ts";
 
-export const SCENARIOS: readonly Scenario[] = [hostile, sealed, handOver, quiet, oneLink, loss];
+export const SCENARIOS: readonly Scenario[] = [hostile, sealed, handOver, generations, quiet, oneLink, loss];
 
 export function scenarioNamed(name: string): Scenario | undefined {
   return SCENARIOS.find((scenario) => scenario.name === name);

@@ -84,7 +84,6 @@ function groupOf(
   });
   return {
     name,
-    number: index + 1,
     addresses: twoSegments === true ? [at("10.0.0", "service"), at("10.1.0", "back")] : [at("10.0.0", "service")],
     prefer,
     failback: failback ?? { kind: "manual" },

@@ -64,6 +64,7 @@ function newWorld(seed: number, options: ScenarioOptions): VirtualCluster {
   world.stepsMax = options.stepsMax ?? Number.POSITIVE_INFINITY;
   if (seed % SEALED_EVERY === 0) world.sealDatagrams({ replay: 0.05, corrupt: 0.01 });
   world.countsCrashes = seed % 11 === 0;
+  world.node("n2").stationless = seed % 13 === 0;
   options.begin?.(world);
   return world;
 }

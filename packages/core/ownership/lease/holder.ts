@@ -36,6 +36,8 @@ export function askForGrants(lease: Lease, context: LeaseContext): void {
   state.committed = false;
   state.askedAt = now;
   state.repeatAt = after(now, timing.heartbeat / 8);
+  const holds = !state.first && now >= state.yieldUntil && context.holds;
+  state.holdAt = holds ? after(now, HOLD_SHARE * timing.window) : NEVER;
   if (state.first) state.tries += 1;
   while (state.armed[0] !== undefined && state.armed[0].until < now) state.armed.shift();
   state.armed.push({ number: state.number, until: after(now, timing.window + timing.jiffy) });
@@ -59,6 +61,20 @@ function sayRequest(state: Holding, lease: Lease, context: LeaseContext, voters:
   }
 }
 
+/** Of the window: what the other voters would have said has come by then, and the kernel still takes the commit. */
+const HOLD_SHARE = 0.75;
+
+/** `on_quorum_loss: hold`: the own voter's grant is enough when the others said nothing in time. */
+function holdAlone(state: Holding, lease: Lease, context: LeaseContext): void {
+  if (state.committed || state.number === 0 || context.now < state.holdAt) return;
+  state.holdAt = NEVER;
+  const inTime = context.now < after(state.askedAt, context.timing.window);
+  if (!inTime || !state.grants.has(context.holder.node) || context.now < state.yieldUntil) return;
+  state.committed = true;
+  state.alone = true;
+  context.effect({ kind: "commit", group: lease.group, number: state.number });
+}
+
 /** The regular interval has come: every holder asks anew (C4), from the timer and never from a grant. */
 export function beatHolding(lease: Lease, context: LeaseContext): void {
   const { state } = lease;
@@ -72,6 +88,7 @@ export function tickHolding(lease: Lease, context: LeaseContext): void {
   const { state } = lease;
   if (state.role !== "holding") return;
   const { now, timing } = context;
+  holdAlone(state, lease, context);
   if (state.number !== 0 && now >= state.repeatAt) {
     state.repeatAt = after(now, timing.heartbeat / 8);
     if (state.committed || state.repeatAt > after(state.askedAt, timing.window)) state.repeatAt = NEVER;
@@ -90,6 +107,7 @@ export function tickHolding(lease: Lease, context: LeaseContext): void {
 export function holdingDeadline(state: Holding, timing: Timing): Instant {
   return earliest(
     state.number === 0 ? NEVER : state.repeatAt,
+    state.number === 0 || state.committed ? NEVER : state.holdAt,
     state.lapsed || state.first ? NEVER : state.openUntil,
     after(state.majorityAt, 2 * timing.dead),
     state.handOver?.until ?? NEVER,
@@ -104,6 +122,7 @@ export function granted(lease: Lease, context: LeaseContext, voter: NodeName, nu
   if (state.grants.size === context.voters.length) state.repeatAt = NEVER;
   if (state.committed || state.grants.size < context.majority) return;
   state.committed = true;
+  state.alone = state.grants.size <= context.voters.length / 2;
   // A voter that misses every request of a lease's length would stand itself: once more for those that are silent.
   if (state.repeatAt !== NEVER) state.repeatAt = after(state.askedAt, context.timing.heartbeat / 3);
   context.effect({ kind: "commit", group: lease.group, number });
@@ -152,7 +171,10 @@ export function requestRefused(
   const { state } = lease;
   if (state.role !== "holding") return;
   state.refusals.add(voter);
-  if (entry.reason === "promised" || entry.reason === "closed") {
+  if (entry.reason === "held") state.yieldUntil = after(context.now, 2 * context.timing.dead);
+  // Two that claim alone keep their ballots: which goes first must not change while they are compared.
+  const claimed = state.alone && entry.owner !== undefined && entry.owner !== context.holder.node;
+  if (!claimed && (entry.reason === "promised" || entry.reason === "closed")) {
     const other = entry.promised;
     if (state.hint === undefined || compareBallots(other, state.hint) > 0) state.hint = other;
   }

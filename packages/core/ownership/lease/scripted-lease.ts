@@ -51,6 +51,7 @@ export class ScriptedLease {
       },
       voters: [node("n1"), node("n2"), node("n3")],
       majority: 2,
+      holds: false,
       holder: holder("n1"),
       boot: "boot-1" as BootId,
       counters: this.#counters,

@@ -55,6 +55,12 @@ export interface Holding {
   openUntil: Instant;
   /** The fence ended by itself and that was told. */
   lapsed: boolean;
+  /** `on_quorum_loss: hold`: when the outstanding request is committed although no majority granted it. */
+  holdAt: Instant;
+  /** The last commit had no majority: another owner by a majority, or by a later ballot, goes first. */
+  alone: boolean;
+  /** A voter said that another holds its lease: until then nothing is held alone. */
+  yieldUntil: Instant;
   /** Numbers that may still be armed in the kernel, oldest first. */
   readonly armed: { readonly number: number; readonly until: Instant }[];
   /** N4: carried before the propose until the first commit. */
@@ -149,6 +155,8 @@ export interface LeaseContext {
   readonly timing: Timing;
   readonly voters: readonly NodeName[];
   readonly majority: number;
+  /** Without a majority the owner goes on alone (`on_quorum_loss: hold`), as far as is known. */
+  readonly holds: boolean;
   readonly holder: Holder;
   readonly boot: BootId;
   readonly counters: Counters;
@@ -212,6 +220,9 @@ export function newHolding(ballot: Ballot, nomination: Holding["nomination"], no
     majorityAt: now,
     openUntil: now,
     lapsed: false,
+    holdAt: NEVER,
+    alone: false,
+    yieldUntil: now,
     armed: [],
     nomination,
     handOver: undefined,

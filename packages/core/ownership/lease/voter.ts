@@ -70,10 +70,9 @@ export function propose(
     if (number < accepted.number) return { record, answer: undefined };
     if (number === accepted.number) return { record, answer: current === undefined ? undefined : grant };
   }
-  return {
-    record: { ...record, promised: ballot, accepted: { ballot, holder, number, expires: now + lease } },
-    answer: grant,
-  };
+  // G5: a generation with a shorter T must not end what the holder's fence may still rely on.
+  const expires = Math.max(now + lease, current === undefined ? now : (accepted?.expires ?? now));
+  return { record: { ...record, promised: ballot, accepted: { ballot, holder, number, expires } }, answer: grant };
 }
 
 /** V6: ends the lease only for exactly this ballot and holder; the ballot is closed in any case. */
@@ -108,7 +107,12 @@ export function nominate(
     record: {
       ...record,
       promised: entry.ballot,
-      accepted: { ballot: entry.ballot, holder: entry.holder, number: 0, expires: now + lease },
+      accepted: {
+        ballot: entry.ballot,
+        holder: entry.holder,
+        number: 0,
+        expires: Math.max(now + lease, accepted?.expires ?? now),
+      },
     },
     answer: undefined,
   };

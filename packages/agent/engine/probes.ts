@@ -1,0 +1,88 @@
+/** Asks the network who answers for an address (`probe` of the core): ARP for IPv4, neighbour solicitations for IPv6. */
+import { claimOf } from "./claims.ts";
+import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
+import { interfaceFor } from "@holdfast/core/cluster.ts";
+import type { Effect, Input } from "@holdfast/core/effects.ts";
+import { arpRequest } from "@holdfast/core/wire/arp.ts";
+import { multicastSolicitation } from "@holdfast/core/wire/ndp.ts";
+import { inNetwork, type Ipv4, type Ipv6, isIpv4 } from "@holdfast/core/units/ip.ts";
+import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import type { GroupName } from "@holdfast/core/units/names.ts";
+import type { Adapter, Adapters } from "@holdfast/linux/adapters.ts";
+import { native } from "@holdfast/linux/load.ts";
+import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
+
+const NOBODY4 = "0.0.0.0" as Ipv4;
+const NOBODY6 = "::" as Ipv6;
+
+export class Probes {
+  readonly #adapters: Adapters;
+  readonly #input: (input: Input) => void;
+  readonly #sender = new FrameSender(native);
+  readonly #listening = new Map<number, FrameListener>();
+  #of: ReadonlyMap<IpAddress, GroupName | undefined> = new Map();
+  /** The kernel's name of the interface of each group's address. */
+  #places: ReadonlyMap<IpAddress, string> = new Map();
+
+  constructor(cluster: Cluster, self: NodeConfig, adapters: Adapters, input: (input: Input) => void) {
+    this.#adapters = adapters;
+    this.#input = input;
+    this.change(cluster, self);
+  }
+
+  change(cluster: Cluster, self: NodeConfig): void {
+    for (const listener of this.#listening.values()) listener.close();
+    this.#listening.clear();
+    const places = cluster.groups.flatMap(({ name, addresses }) => addresses.map((place) => ({ name, place })));
+    this.#places = new Map(places.map(({ place }) => [place.address, interfaceFor(self, place) ?? ""]));
+    this.#of = new Map([
+      ...(cluster.reference ?? []).map((address): [IpAddress, undefined] => [address, undefined]),
+      ...places.map(({ name, place }): [IpAddress, GroupName] => [place.address, name]),
+    ]);
+  }
+
+  /** What cannot be sent is not answered either. */
+  send({ of, addresses }: Extract<Effect, { kind: "probe" }>): void {
+    for (const address of addresses) {
+      const adapter =
+        of === undefined ? this.#towards(address) : this.#adapters.byName(this.#places.get(address) ?? "");
+      if (adapter?.mac === undefined) continue;
+      this.#listen(adapter);
+      const own = of === undefined ? this.#ownAddress(adapter, address) : undefined;
+      const frame = isIpv4(address)
+        ? arpRequest(adapter.mac, (own ?? NOBODY4) as Ipv4, address)
+        : multicastSolicitation(adapter.mac, (own ?? NOBODY6) as Ipv6, address);
+      this.#sender.sendFrame(adapter.index, frame);
+    }
+  }
+
+  #towards(address: IpAddress): Adapter | undefined {
+    return this.#adapters.all().find((adapter) => adapter.up && this.#ownAddress(adapter, address) !== undefined);
+  }
+
+  /** The adapter's own in the network that has this address: a group's may be fenced. */
+  #ownAddress(adapter: Adapter, address: IpAddress): IpAddress | undefined {
+    return adapter.addresses.find(
+      (own) =>
+        !this.#of.has(own.address) &&
+        isIpv4(own.address) === isIpv4(address) &&
+        inNetwork(address, own.address, own.prefixLength),
+    )?.address;
+  }
+
+  #listen({ index, mac }: Adapter): void {
+    if (this.#listening.has(index)) return;
+    try {
+      const frame = (bytes: Uint8Array): void => this.#heard(bytes, mac);
+      this.#listening.set(index, new FrameListener(native, index, [...this.#of.keys()], { frame }));
+    } catch {
+      // The interface has just gone: nobody answers there.
+    }
+  }
+
+  #heard(frame: Uint8Array, own: string | undefined): void {
+    const claim = claimOf(frame);
+    if (claim === undefined || claim.mac === own || !this.#of.has(claim.address)) return;
+    this.#input({ kind: "answered", of: this.#of.get(claim.address), address: claim.address });
+  }
+}
