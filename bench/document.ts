@@ -67,9 +67,9 @@ namespaces of its own and ends with them, also on Ctrl-C.
 - **keepalived**: one VRRPv3 instance a node, multicast on the service LAN, advert_int 1, 0.1 and 0.01, priorities 150, 100
   and 50, all nodes start as BACKUP; the IPv6 address in virtual_ipaddress_excluded. \`nopreempt\` like holdfast's
   \`failback: manual\`, except for the rows move and failback. Each in a mount namespace of its own with a tmpfs on /run.
-- **A round** begins when all nodes are well and n1, the preferred one, serves. The fault is watched for at least 1 s (1.5 s
+- **A round** begins when all nodes are well and n1, the preferred one, serves. The fault is watched for at least 0.8 s (1.5 s
   and \`dead\`, where two owners would stay two) and until one node (another than the owner, where it must move) has answered everything for 300 ms, 15 s at most; then it is
-  healed, and that is watched in the same way, for at least 1.5 s and one heartbeat. Rounds of all faults take turns. The
+  healed, and that is watched in the same way, for at least 1 s and one heartbeat. Rounds of all faults take turns. The
   products are measured one after the other, except that at 1 s they run side by side, each in a lab of its own.
 - **Outage**: the client asks once a millisecond over IPv4 and over IPv6. From the first request without an answer to the
   next one with an answer, both when they were sent; the longest of the round, the worse of IPv4 and IPv6. The table shows
@@ -93,7 +93,7 @@ namespaces of its own and ends with them, also on Ctrl-C.
   so does the bench, on the same Node: what they share is divided among them in the proportional figure. "Alone" counts each
   physical page of the node's processes once (/proc/PID/pagemap): what it would take on a machine of its own.
 - **Busy loops**: four endless loops in a shell. Beside them a C program sleeps 10 ms by timerfd, over and over, under the
-  scheduling class of the product's own process. A move counts unless that control slept longer than half of \`dead\` within
+  scheduling class of the product's own process (real-time: at one priority more, so that the product cannot be its own excuse). A move counts unless that control slept longer than half of \`dead\` within
   three times \`dead\` before it.
 - **Limits** are bench/limits.ts, on the medians, for holdfast; two answering nodes are allowed in no round.
 `;

@@ -11,6 +11,8 @@ const STEADY_MS = 300;
 const TAKEOVER_MS = 15_000;
 /** A client that was left with a stale neighbour may take so long to ask anew. */
 const REST_MS = 60_000;
+/** Healing is watched at least so long, and one heartbeat. */
+const HEALING_MS = 1000;
 /** Answers may be on their way for so long: younger requests are not counted. */
 const IN_FLIGHT_MS = 20;
 /** Who serves before each round: the first in the order of preference. */
@@ -38,7 +40,7 @@ export async function runRound(bench: Bench, scenario: Scenario): Promise<Round 
   if (fault.captured === 0) throw new Error("the watcher captured no answer: it would not see two owners either");
   const { heal } = scenario;
   // A master that was away is heard at its next advert; what that does to clients comes after.
-  const healing = heal && (await watch(lab, 1500 + timing.heartbeat_ms, undefined, () => heal(bench, PREFERRED)));
+  const healing = heal && (await watch(lab, HEALING_MS + timing.heartbeat_ms, undefined, () => heal(bench, PREFERRED)));
   return { during: fault.watched, healing: healing?.watched, changes: fault.changes };
 }
 

@@ -27,7 +27,7 @@ export interface Scenario {
 }
 
 /** What a fault that is over in a moment may still do. */
-const BRIEF_MS = 1000;
+const BRIEF_MS = 800;
 const briefly = (): number => BRIEF_MS;
 /** What two owners do "for good" shows in this time after the second one came. */
 const LONG_MS = 1500;
