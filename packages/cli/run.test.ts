@@ -38,7 +38,7 @@ for (const words of MISTAKES) {
 test("the script hands on exactly what of its environment the command does", () => {
   const named = [...readFileSync(SCRIPT, "utf8").matchAll(/\$\{(\w+):\+"(\w+)=\$(\w+)"\}/g)];
   for (const [text, ...names] of named) assert.equal(new Set(names).size, 1, text);
-  assert.deepEqual(named.map(([, name]) => name).toSorted(), [...PASSED_ON].toSorted());
+  assert.deepEqual(new Set(named.map(([, name]) => name)), new Set(PASSED_ON));
 });
 
 function execute(file: string, words: readonly string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
