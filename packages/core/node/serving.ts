@@ -32,12 +32,14 @@ export function takeRequest(state: NodeState, input: Extract<Input, { kind: "req
   else tellEverybody(state);
 }
 
-/** Requests that came with a peer's heartbeat. */
+/**
+ * Requests that came with a peer's heartbeat. An outcome that is known goes with the next beat: to answer at once what is
+ * itself asked at once would keep two nodes that ask each other busy with nothing else.
+ */
 export function hearRequests(state: NodeState, requests: readonly OperatorRequest[], now: Instant): void {
   for (const request of requests) {
     if (request.target === state.self.name) serve(state, request, now);
   }
-  if (requests.length > 0) tellEverybody(state);
 }
 
 function serve(state: NodeState, request: OperatorRequest, now: Instant): void {
