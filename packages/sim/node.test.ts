@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Cluster, Failback } from "@holdfast/core/cluster.ts";
 import { type NodeState, viewOf } from "@holdfast/core/node.ts";
+import { clusterOf, DEFAULT_TIMES } from "./scenarios/clusters.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
-import type { GroupName, InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
-import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import type { GroupName, InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
 import { instant, milliseconds } from "@holdfast/core/units/time.ts";
 
 const web = "web" as GroupName;
@@ -15,38 +15,7 @@ function cluster(
   failback: Failback = { kind: "manual" },
   groups: readonly string[] = ["web"],
 ): Cluster {
-  return {
-    name: "test",
-    generation: 1,
-    digest: "0000abcd",
-    timing: {
-      heartbeat: milliseconds(100),
-      dead: milliseconds(300),
-      window: milliseconds(48),
-      keep: milliseconds(236),
-      jiffy: milliseconds(4),
-    },
-    links: [
-      { name: "lan" as LinkName, port: 7400 },
-      { name: "priv" as LinkName, port: 7400 },
-    ],
-    nodes: names.map((name, i) => ({
-      name: name as NodeName,
-      role: "member",
-      links: { lan: `10.0.0.${i + 1}` as IpAddress, priv: `10.0.1.${i + 1}` as IpAddress },
-      interfaces: { service: "eth0" as InterfaceName },
-    })),
-    groups: groups.map((name, i) => ({
-      name: name as GroupName,
-      addresses: [{ address: `10.0.0.${100 + i}` as IpAddress, prefixLength: 24, interfaces: ["service"] }],
-      prefer: names as NodeName[],
-      failback,
-      settle: milliseconds(10_000),
-      drain: milliseconds(0),
-    })),
-    keys: "/nowhere",
-    seal: "encrypt",
-  };
+  return clusterOf(names.length, groups, DEFAULT_TIMES, { failback });
 }
 
 function settled(seed: number, ...rest: Parameters<typeof cluster>): VirtualCluster {
