@@ -61,7 +61,7 @@ export interface GroupAddress {
   readonly address: IpAddress;
   /** 0 to 32 for IPv4, 0 to 128 for IPv6. */
   readonly prefixLength: number;
-  /** Logical or kernel interface names, the first is where the address goes (standby adapters follow in a later version). */
+  /** Logical or kernel interface names: the service adapter, then its standby adapters. */
   readonly interfaces: readonly string[];
 }
 
@@ -77,6 +77,8 @@ export interface GroupConfig {
   readonly drain: Milliseconds;
   /** `release` when absent; `hold`: the owner goes on without a majority while nobody else is known to claim it. */
   readonly onQuorumLoss?: "release" | "hold";
+  /** What the owner does when a stranger keeps one of its addresses (RFC 5227 section 2.4); `defend` when absent. */
+  readonly onConflict?: "defend" | "yield" | "alarm";
 }
 
 /**
@@ -87,7 +89,18 @@ export function segmentsOf(group: GroupConfig): readonly string[] {
   return [...new Set(group.addresses.map((address) => address.interfaces[0] ?? ""))];
 }
 
-/** The kernel interface on `node` that carries `address`; undefined when the node names none. */
+/**
+ * The adapters of each segment on `node`, by the kernel's names, the service adapter first; segments in the order of
+ * `segmentsOf`.
+ */
+export function adaptersOf(node: NodeConfig, group: GroupConfig): readonly (readonly InterfaceName[])[] {
+  return segmentsOf(group).map((segment) => {
+    const names = group.addresses.find(({ interfaces }) => interfaces[0] === segment)?.interfaces ?? [];
+    return names.map((name) => node.interfaces[name] ?? (name as InterfaceName));
+  });
+}
+
+/** The kernel interface on `node` that carries `address` as its service adapter; undefined when the node names none. */
 export function interfaceFor(node: NodeConfig, address: GroupAddress): InterfaceName | undefined {
   const wanted = address.interfaces[0];
   if (wanted === undefined) return undefined;

@@ -65,16 +65,31 @@ export type Effect =
     }
   /** Reset the TCP connections of clients to the group's addresses on this node. */
   | { readonly kind: "resetConnections"; readonly group: GroupName }
-  /** Desired state: the group's addresses are on this node, or not. Brings `addressesPlaced` when on. */
-  | { readonly kind: "placeAddresses"; readonly group: GroupName; readonly wanted: boolean }
+  /**
+   * Desired state: the group's addresses are on this node, or not. Brings `addressesPlaced` when on. `adapters`: the
+   * interface for each of the group's segments; addresses that are on another one of this node leave it.
+   */
+  | {
+      readonly kind: "placeAddresses";
+      readonly group: GroupName;
+      readonly wanted: boolean;
+      readonly adapters: readonly InterfaceName[];
+    }
   /** Desired state: announce the group's addresses as owner of this term, on the schedule of the steering method. */
   | { readonly kind: "announce"; readonly group: GroupName; readonly term: number }
   | { readonly kind: "stopAnnouncing"; readonly group: GroupName }
   /**
    * Ask on the network whether anybody answers for these addresses, once: for a group's as who has none of them, for the
-   * reference (no group) from an own address. Each answer is an input `answered`.
+   * reference (no group) from an own address. Each answer is an input `answered`. `through`: by this interface alone.
    */
-  | { readonly kind: "probe"; readonly of: GroupName | undefined; readonly addresses: readonly IpAddress[] }
+  | {
+      readonly kind: "probe";
+      readonly of: GroupName | undefined;
+      readonly addresses: readonly IpAddress[];
+      readonly through?: InterfaceName;
+    }
+  /** How many frames of others has each of these interfaces received? Brings `framesCounted` for each that can tell. */
+  | { readonly kind: "countFrames"; readonly interfaces: readonly InterfaceName[] }
   /** The group left the configuration, and nothing of it is here any more: its fence may go. */
   | { readonly kind: "forgetGroup"; readonly group: GroupName }
   /** Tell control: goes to the history, `events` and the log. */
@@ -107,7 +122,15 @@ export type Input =
       readonly reason: RejectReason;
       readonly count: number;
     }
-  | { readonly kind: "interfaceChanged"; readonly interface: InterfaceName; readonly up: boolean }
+  | {
+      readonly kind: "interfaceChanged";
+      readonly interface: InterfaceName;
+      readonly up: boolean;
+      /** Why it is not up: no carrier when absent. */
+      readonly down?: "administratively" | "missing" | "no-carrier";
+    }
+  /** Since the interface came up, own ones not counted. */
+  | { readonly kind: "framesCounted"; readonly interface: InterfaceName; readonly frames: number }
   | { readonly kind: "linkChanged"; readonly link: LinkName; readonly up: boolean; readonly detail: string }
   | { readonly kind: "armFailed"; readonly group: GroupName; readonly number: number; readonly detail: string }
   | { readonly kind: "saveFailed"; readonly group: GroupName; readonly detail: string }
@@ -155,7 +178,26 @@ export type Input =
    */
   | { readonly kind: "reconfigured"; readonly cluster: Cluster; readonly interfacesDown: readonly InterfaceName[] }
   /** A probe was answered by somebody else. */
-  | { readonly kind: "answered"; readonly of: GroupName | undefined; readonly address: IpAddress }
+  | {
+      readonly kind: "answered";
+      readonly of: GroupName | undefined;
+      readonly address: IpAddress;
+      readonly mac: Mac;
+      readonly interface: InterfaceName;
+    }
+  /** Requirement A4: a station's answer to the address came back here, or within the time for it none did. */
+  | {
+      readonly kind: "takeoverChecked";
+      readonly group: GroupName;
+      readonly term: number;
+      readonly address: IpAddress;
+      /** Whose answer it was; undefined: nobody's. */
+      readonly by: IpAddress | undefined;
+      /** Since the first announcement. */
+      readonly after_ms: number;
+    }
+  /** Requirement B4: something this node cannot own without does not work, or works again. `what`: a stable word. */
+  | { readonly kind: "fitness"; readonly what: string; readonly fit: boolean; readonly detail: string }
   /** The whole machine stood still (suspend): its fence and its clock did too, the other nodes' did not. */
   | { readonly kind: "paused"; readonly for_ms: number }
   /** All effects before the `flush` were done, and failures among them were told. */

@@ -139,6 +139,9 @@ function take(state: NodeState, input: Input, now: Instant): void {
       );
     case "reconfigured":
       return reconfigure(state, input, now);
+    case "framesCounted":
+    case "fitness":
+      return;
     case "paused":
       return takePause(state, input.for_ms, now);
     case "stop":
@@ -216,6 +219,8 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
       });
     case "conflict":
       return conflict(state, group, input, now);
+    case "takeoverChecked":
+      return;
     default:
       return unreachable(input);
   }

@@ -61,6 +61,8 @@ class OneNode {
   heartbeat(from: string, lease: readonly LeaseEntry[], more: Partial<Heartbeat> = {}): Heartbeat {
     this.#message += 1;
     return {
+      version: 2,
+      speaks: 2,
       node: from as NodeName,
       boot: `b-${from}` as BootId,
       kernel: `k-${from}` as KernelId,
@@ -74,8 +76,11 @@ class OneNode {
       stopping: false,
       stalled: false,
       abstaining: false,
+      reluctant: false,
       eventsSeen: 0,
       echo: undefined,
+      about: undefined,
+      adapters: [],
       heard: [],
       groups: [],
       lease,
@@ -373,6 +378,8 @@ test("a move that the end of the lease overtakes is over: the group can be moved
     owner: undefined,
     ballot: undefined,
     remaining_ms: 0,
+    adapter: 0,
+    pause: { stamp: 0, remaining_ms: 0 },
   } as const;
   node.wait(500);
   node.settle(node.hear("n2", [], { groups: [ready] }));

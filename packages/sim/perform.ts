@@ -58,6 +58,7 @@ function performed(
       node.announced.push({ group: effect.group, term: effect.term, at: world.now });
       return;
     case "forgetGroup":
+    case "countFrames":
       return;
     case "probe":
       world.probe(node, effect);

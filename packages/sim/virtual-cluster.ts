@@ -331,7 +331,9 @@ export class VirtualCluster extends VirtualTime {
       (name) => name !== node.name && of !== undefined && this.isOpen(name, of),
     );
     if (!there(node.name) || (of !== undefined && !owners.some(there))) return;
-    for (const address of addresses) this.at(0.5, () => this.#arrived(node.name, { kind: "answered", of, address }));
+    const from = { mac: "02:00:00:00:00:fe" as Mac, interface: "eth0" as InterfaceName };
+    for (const address of addresses)
+      this.at(0.5, () => this.#arrived(node.name, { kind: "answered", of, address, ...from }));
   }
 
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {

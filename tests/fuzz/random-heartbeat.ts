@@ -2,16 +2,18 @@
 import type { Chance } from "./chance.ts";
 import type { Ballot, Holder } from "@holdfast/core/ownership/lease/ballot.ts";
 import type {
+  AdapterReport,
   ClusterEvent,
   GroupReport,
   HeardReport,
   Heartbeat,
   LeaseEntry,
+  NodeReport,
   OperatorAction,
   OperatorOutcome,
   OperatorRequest,
 } from "@holdfast/core/wire/messages.ts";
-import type { BootId, GroupName, KernelId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 
 /** The names to draw from; a few strangers are always among what is drawn. */
@@ -123,6 +125,7 @@ export class RandomHeartbeats {
       age_ms: this.#chance.number(16),
       loss_permille: this.#chance.below(1001),
       roundTrip_us: this.#chance.number(32),
+      jitter_us: this.#chance.number(32),
     };
   }
 
@@ -134,7 +137,24 @@ export class RandomHeartbeats {
       owner: this.#maybe(() => this.#node()),
       ballot: this.#maybe(() => this.ballot()),
       remaining_ms: this.#chance.number(16),
+      adapter: this.#chance.number(8),
+      pause: { stamp: this.#chance.number(32), remaining_ms: this.#chance.number(32) },
     };
+  }
+
+  #adapter(): AdapterReport {
+    return {
+      name: this.#chance.pick(["service", "standby", "ens3"]),
+      interface: this.#chance.pick(["ens3", "eth0.100", "a".repeat(15)]) as InterfaceName,
+      state: this.#chance.pick(["ok", "down", "no-carrier", "silent", "network-down", "undecided"]),
+      used: this.#chance.once(2),
+      heardAge_ms: this.#chance.number(16),
+      referenceAge_ms: this.#chance.number(16),
+    };
+  }
+
+  #about(): NodeReport {
+    return { software: this.#text().slice(0, 8), keys: this.#chance.list(16, () => this.#chance.number(32)) };
   }
 
   #event(): ClusterEvent {
@@ -156,6 +176,14 @@ export class RandomHeartbeats {
       { kind: "move", group: this.#group(), target: this.#maybe(() => node) },
       { kind: "drain", node, reason: this.#text() },
       { kind: "undrain", node },
+      {
+        kind: "pause",
+        group: this.#maybe(() => this.#group()),
+        for_ms: Math.max(1, this.#chance.number(32)),
+        reason: this.#text(),
+      },
+      { kind: "resume", group: this.#maybe(() => this.#group()) },
+      { kind: "acknowledge" },
     ]);
   }
 
@@ -174,6 +202,8 @@ export class RandomHeartbeats {
     const chance = this.#chance;
     const flag = (): boolean => chance.once(4);
     return {
+      version: 2,
+      speaks: 2,
       node: this.#node(),
       boot: this.#boot(),
       kernel: chance.pick(this.#world.kernels),
@@ -187,8 +217,11 @@ export class RandomHeartbeats {
       stopping: flag(),
       stalled: flag(),
       abstaining: flag(),
+      reluctant: flag(),
       eventsSeen: chance.number(32),
       echo: this.#maybe(() => ({ message: chance.number(48), held_us: chance.number(32) })),
+      about: this.#maybe(() => this.#about()),
+      adapters: chance.list(longest, () => this.#adapter()),
       heard: chance.list(longest, () => this.#heard()),
       groups: chance.list(longest, () => this.#report()),
       lease: chance.list(longest, () => this.leaseEntry()),

@@ -226,6 +226,7 @@ export class SealedCluster extends VirtualTime {
       saveDrained: nothing,
       probe: nothing,
       forgetGroup: nothing,
+      countFrames: () => {},
       exit: () => {
         self().running = false;
       },

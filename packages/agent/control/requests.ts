@@ -104,9 +104,12 @@ interface Wanted {
 const NOTHING: Wanted = { concerns: () => false, complete: () => true };
 
 function wantedBy(action: OperatorAction): Wanted {
-  return {
-    concerns: (event) =>
-      action.kind === "move" ? event.group === action.group : event.group !== null || event.node === action.node,
-    complete: (events) => action.kind !== "move" || events.some((event) => event.code === "group-owned"),
-  };
+  if (action.kind === "move") {
+    return {
+      concerns: (event) => event.group === action.group,
+      complete: (events) => events.some((event) => event.code === "group-owned"),
+    };
+  }
+  if (action.kind !== "drain" && action.kind !== "undrain") return NOTHING;
+  return { concerns: (event) => event.group !== null || event.node === action.node, complete: () => true };
 }

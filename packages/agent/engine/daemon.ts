@@ -129,6 +129,7 @@ export class Daemon {
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
       saveDrained: (reason) => this.#control.send({ kind: "saveDrained", reason }),
       probe: (effect) => this.#addresses.probes.send(effect),
+      countFrames: () => {},
       forgetGroup: () => this.#narrowFence(),
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earliest(deadline, this.#addresses.nextDeadline())),

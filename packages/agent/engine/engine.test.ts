@@ -102,6 +102,7 @@ class Scripted {
       saveDrained: nothing,
       probe: nothing,
       forgetGroup: nothing,
+      countFrames: () => {},
       exit: () => this.log.push("exit"),
       wakeAt: (deadline) => (this.wakeAt = deadline),
     };
@@ -117,6 +118,8 @@ class Scripted {
   hear(from: string, lease: readonly LeaseEntry[]): void {
     this.#message += 1;
     const heartbeat: Heartbeat = {
+      version: 2,
+      speaks: 2,
       node: from as NodeName,
       boot: `b-${from}` as BootId,
       kernel: `k-${from}` as KernelId,
@@ -130,8 +133,11 @@ class Scripted {
       stopping: false,
       stalled: false,
       abstaining: false,
+      reluctant: false,
       eventsSeen: 0,
       echo: undefined,
+      about: undefined,
+      adapters: [],
       heard: [],
       groups: [],
       lease,

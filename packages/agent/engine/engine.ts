@@ -5,7 +5,7 @@
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { nextDeadline, type NodeState, step } from "@holdfast/core/node.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
-import type { GroupName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { GroupName, InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { Instant } from "@holdfast/core/units/time.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
@@ -28,13 +28,19 @@ export interface Adapters {
    * Brings this node's MAC address in each of the group's segments; none when one of them has none. Undefined: they are not
    * usable yet, and `addressesPlaced` comes by itself.
    */
-  readonly placeAddresses: (group: GroupName, wanted: boolean) => Result<readonly Mac[] | undefined, string>;
+  readonly placeAddresses: (
+    group: GroupName,
+    wanted: boolean,
+    adapters: readonly InterfaceName[],
+  ) => Result<readonly Mac[] | undefined, string>;
   readonly announce: (group: GroupName, term: number) => void;
   readonly stopAnnouncing: (group: GroupName) => void;
   readonly record: (effect: Extract<Effect, { kind: "record" }>) => void;
   readonly reply: (effect: Extract<Effect, { kind: "reply" }>) => void;
   readonly saveDrained: (reason: string | undefined) => void;
   readonly probe: (effect: Extract<Effect, { kind: "probe" }>) => void;
+  /** Each that can tell comes back as the input `framesCounted`. */
+  readonly countFrames: (interfaces: readonly InterfaceName[]) => void;
   readonly forgetGroup: (group: GroupName) => void;
   readonly exit: () => void;
   /** Wake the loop at this time for a `tick`. */
@@ -86,7 +92,7 @@ export class Engine {
       }
       case "placeAddresses": {
         const { group } = effect;
-        const placed = adapters.placeAddresses(group, effect.wanted);
+        const placed = adapters.placeAddresses(group, effect.wanted, effect.adapters);
         if (!placed.ok) this.#results.push({ kind: "addressesFailed", group, detail: placed.error });
         else if (effect.wanted && placed.value !== undefined)
           this.#results.push({ kind: "addressesPlaced", group, macs: placed.value });
@@ -111,6 +117,8 @@ export class Engine {
         return adapters.saveDrained(effect.reason);
       case "probe":
         return adapters.probe(effect);
+      case "countFrames":
+        return adapters.countFrames(effect.interfaces);
       case "forgetGroup":
         return adapters.forgetGroup(effect.group);
       case "exit":

@@ -7,7 +7,7 @@ import { arpRequest } from "@holdfast/core/wire/arp.ts";
 import { multicastSolicitation } from "@holdfast/core/wire/ndp.ts";
 import { inNetwork, type Ipv4, type Ipv6, isIpv4 } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
-import type { GroupName } from "@holdfast/core/units/names.ts";
+import type { GroupName, InterfaceName } from "@holdfast/core/units/names.ts";
 import type { Adapter, Adapters } from "@holdfast/linux/adapters.ts";
 import { native } from "@holdfast/linux/load.ts";
 import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
@@ -70,19 +70,19 @@ export class Probes {
     )?.address;
   }
 
-  #listen({ index, mac }: Adapter): void {
+  #listen({ index, mac, name }: Adapter): void {
     if (this.#listening.has(index)) return;
     try {
-      const frame = (bytes: Uint8Array): void => this.#heard(bytes, mac);
+      const frame = (bytes: Uint8Array): void => this.#heard(bytes, mac, name as InterfaceName);
       this.#listening.set(index, new FrameListener(native, index, [...this.#of.keys()], { frame }));
     } catch {
       // The interface has just gone: nobody answers there.
     }
   }
 
-  #heard(frame: Uint8Array, own: string | undefined): void {
+  #heard(frame: Uint8Array, own: string | undefined, on: InterfaceName): void {
     const claim = claimOf(frame);
     if (claim === undefined || claim.mac === own || !this.#of.has(claim.address)) return;
-    this.#input({ kind: "answered", of: this.#of.get(claim.address), address: claim.address });
+    this.#input({ kind: "answered", of: this.#of.get(claim.address), ...claim, interface: on });
   }
 }

@@ -6,7 +6,14 @@
  */
 import { ageOf, excuse, forgetMessages, type Hearing, isHeard, newHearing } from "./hearing.ts";
 import type { NodeConfig } from "../cluster.ts";
-import type { GroupReport, Heartbeat, HeardReport, OperatorRequest } from "../wire/messages.ts";
+import type {
+  AdapterReport,
+  GroupReport,
+  Heartbeat,
+  HeardReport,
+  NodeReport,
+  OperatorRequest,
+} from "../wire/messages.ts";
 import type { BootId, GroupName, KernelId, LinkName } from "../units/names.ts";
 import { type Instant, type Milliseconds } from "../units/time.ts";
 
@@ -23,6 +30,8 @@ export interface Peer {
   /** The boot that has shown it knows ours. */
   boot: BootId | undefined;
   kernel: KernelId | undefined;
+  /** The highest version of the heartbeat that its daemon reads; 1 until it has said more. */
+  speaks: number;
   /** Boots it had before: a late datagram of one of them must not bring it back while `boot` lives. */
   readonly formerBoots: BootId[];
   /** A boot that was heard and has not shown it yet. */
@@ -39,6 +48,8 @@ export interface Peer {
   lastAt: Instant | undefined;
   readonly groups: Map<GroupName, GroupReport>;
   heard: readonly HeardReport[];
+  about: NodeReport | undefined;
+  adapters: readonly AdapterReport[];
   /** What its operators ask of this node, as it said last. */
   requests: readonly OperatorRequest[];
   /** Our messages to this peer. */
@@ -59,6 +70,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     links: new Map(links.map((link) => [link, newHearing()])),
     boot: undefined,
     kernel: undefined,
+    speaks: 1,
     formerBoots: [],
     candidate: undefined,
     candidateAnsweredAt: undefined,
@@ -70,6 +82,8 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     lastAt: undefined,
     groups: new Map(),
     heard: [],
+    about: undefined,
+    adapters: [],
     requests: [],
     messagesSent: 0,
     sentAt: new Float64Array(SENT_REMEMBERED),
@@ -89,6 +103,8 @@ export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
   peer.candidate = undefined;
   peer.groups.clear();
   peer.heard = [];
+  peer.about = undefined;
+  peer.adapters = [];
   peer.requests = [];
   peer.processed.fill(0);
   peer.eventsHad = 0;

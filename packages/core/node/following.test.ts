@@ -102,6 +102,8 @@ class Voter {
       lease_ms: 300,
     };
     const heartbeat = {
+      version: 2,
+      speaks: 2,
       node: from,
       boot: `b-${from}` as BootId,
       kernel: `k-${from}` as KernelId,
@@ -115,8 +117,11 @@ class Voter {
       stopping: false,
       stalled: false,
       abstaining: false,
+      reluctant: false,
       eventsSeen: 0,
       echo: undefined,
+      about: undefined,
+      adapters: [],
       heard: [],
       groups: [],
       lease: [propose],

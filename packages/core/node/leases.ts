@@ -5,6 +5,7 @@ import { ineligibility, ownRank } from "./eligibility.ts";
 import { bidFarewell, endFarewell } from "./handing-over.ts";
 import { abandonMove, continueMove } from "./moves.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
+import { adaptersOf } from "../cluster.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { tickIdle, tickPreparing, preparingDeadline } from "../ownership/lease/candidate.ts";
 import { closed, holdingDeadline, tickClosing, tickHolding } from "../ownership/lease/holder.ts";
@@ -12,7 +13,7 @@ import { tickHandOver } from "../ownership/lease/hand-over.ts";
 import type { EndCause, LeaseContext, LeaseOutcome } from "../ownership/lease/state.ts";
 import { leaseHolder } from "../ownership/lease/voter.ts";
 import { peerAge } from "../membership/peer.ts";
-import type { NodeName } from "../units/names.ts";
+import type { InterfaceName, NodeName } from "../units/names.ts";
 import { between, earliest, instant, type Instant, NEVER } from "../units/time.ts";
 
 export function leaseContext(state: NodeState, group: Group, now: Instant): LeaseContext {
@@ -154,7 +155,8 @@ function outcomeOf(state: NodeState, group: Group, outcome: LeaseOutcome, now: I
 export function wantAddresses(state: NodeState, group: Group, wanted: boolean): void {
   group.addressesWanted = wanted;
   if (!wanted) group.addressesPlaced = false;
-  state.later.push({ kind: "placeAddresses", group: group.config.name, wanted });
+  const adapters = adaptersOf(state.self, group.config).map(([service]) => service as InterfaceName);
+  state.later.push({ kind: "placeAddresses", group: group.config.name, wanted, adapters });
 }
 
 function opened(state: NodeState, group: Group, first: boolean, now: Instant): void {

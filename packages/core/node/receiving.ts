@@ -29,6 +29,7 @@ export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, 
   const peer = state.peers.get(heartbeat.node);
   const hearing = peer?.links.get(link);
   if (peer === undefined || hearing === undefined) return stranger(state, link, heartbeat, now);
+  peer.speaks = heartbeat.speaks;
   if (heartbeat.toBoot !== state.boot) {
     // Sent to the daemon before us; lost it is not.
     if (heartbeat.boot === peer.boot) countMessage(hearing, heartbeat.message);
@@ -173,6 +174,8 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   // A heartbeat too large for one datagram comes in parts; the first has what is heard.
   const firstPart = heartbeat.heard.length > 0;
   if (firstPart) peer.heard = heartbeat.heard;
+  if (heartbeat.about !== undefined) peer.about = heartbeat.about;
+  if (heartbeat.adapters.length > 0) peer.adapters = heartbeat.adapters;
   peer.requests = (firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests]).slice(-REQUESTS_MAX);
   judgeConfiguration(state, now);
   for (const report of heartbeat.groups) {

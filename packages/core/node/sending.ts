@@ -6,12 +6,14 @@ import type { Group, NodeState } from "./state.ts";
 import { leaseHolder, leaseRemaining } from "../ownership/lease/voter.ts";
 import { ageOf, type Hearing, lossPermille } from "../membership/hearing.ts";
 import { nextMessage, type Peer } from "../membership/peer.ts";
+import { HEARTBEAT_VERSION } from "../wire/heartbeat.ts";
 import { MAXIMUM_BYTES, splitHeartbeat } from "../wire/heartbeat-split.ts";
 import type { FenceState, GroupReport, Heartbeat, HeardReport, LeaseEntry } from "../wire/messages.ts";
 import type { BootId, LinkName, NodeName } from "../units/names.ts";
 import { type Instant } from "../units/time.ts";
 
 const MAX_U16 = 65_535;
+const NOT_PAUSED = { stamp: 0, remaining_ms: 0 };
 
 /** Send what is in the outbox, and full heartbeats when they are due. Entries for this node itself are left to the caller. */
 export function sendOutbox(state: NodeState, now: Instant): readonly LeaseEntry[] {
@@ -46,6 +48,8 @@ function sendFull(
   const common: Heartbeat = {
     ...head(state, peer, peer.boot ?? peer.candidate, extra, now),
     drainReason: state.drained ?? "",
+    about: state.about,
+    adapters: [],
     heard,
     groups,
     lease,
@@ -62,12 +66,22 @@ function sendFull(
 }
 
 /** Bytes that entries take at most, roughly: to split only what may be too large. */
-const ROUGHLY = { head: 360, heard: 80, groups: 140, lease: 220, events: 330, requests: 350, outcomes: 700 } as const;
+const ROUGHLY = {
+  head: 480,
+  adapters: 60,
+  heard: 80,
+  groups: 140,
+  lease: 220,
+  events: 330,
+  requests: 350,
+  outcomes: 700,
+} as const;
 
 function fitting(heartbeat: Heartbeat, peer: Peer, now: Instant): readonly Heartbeat[] {
-  const { heard, groups, lease, events, requests, outcomes } = heartbeat;
+  const { adapters, heard, groups, lease, events, requests, outcomes } = heartbeat;
   const bytes =
     ROUGHLY.head +
+    adapters.length * ROUGHLY.adapters +
     heard.length * ROUGHLY.heard +
     groups.length * ROUGHLY.groups +
     lease.length * ROUGHLY.lease +
@@ -87,6 +101,8 @@ export function sendExtra(
 ): void {
   const heartbeat: Heartbeat = {
     ...head(state, peer, toBoot, true, now),
+    about: undefined,
+    adapters: [],
     heard: [],
     groups: [],
     lease,
@@ -101,10 +117,12 @@ function send(state: NodeState, peer: Peer, links: readonly LinkName[], heartbea
   state.effects.push({ kind: "send", to: peer.config.name, links, heartbeat });
 }
 
-type Head = Omit<Heartbeat, "heard" | "groups" | "lease" | "events" | "requests" | "outcomes">;
+type Head = Omit<Heartbeat, "about" | "adapters" | "heard" | "groups" | "lease" | "events" | "requests" | "outcomes">;
 
 function head(state: NodeState, peer: Peer, toBoot: BootId | undefined, extra: boolean, now: Instant): Head {
   return {
+    version: Math.min(HEARTBEAT_VERSION, peer.speaks),
+    speaks: HEARTBEAT_VERSION,
     node: state.self.name,
     boot: state.boot,
     kernel: state.kernel,
@@ -118,6 +136,7 @@ function head(state: NodeState, peer: Peer, toBoot: BootId | undefined, extra: b
     stopping: state.stopping,
     stalled: now < state.stalledUntil,
     abstaining: state.abstaining,
+    reluctant: false,
     // What an earlier daemon of the peer told says nothing of the events of the one addressed.
     eventsSeen: toBoot === peer.boot ? peer.eventsHad : 0,
     echo: undefined,
@@ -139,6 +158,7 @@ function heardReports(state: NodeState, now: Instant): readonly HeardReport[] {
         age_ms: Math.min(MAX_U16, Math.round(ageOf(hearing, now) ?? MAX_U16)),
         loss_permille: lossPermille(hearing),
         roundTrip_us: Math.round(hearing.roundTrip_us ?? 0),
+        jitter_us: Math.round(1000 * hearing.jitter_ms),
       });
     }
   }
@@ -156,6 +176,8 @@ function groupReports(state: NodeState, now: Instant): readonly GroupReport[] {
       owner: holder?.node,
       ballot: holder === undefined ? undefined : group.record.accepted?.ballot,
       remaining_ms: Math.min(MAX_U16, Math.ceil(leaseRemaining(group.record, now))),
+      adapter: 0,
+      pause: NOT_PAUSED,
     });
   }
   return reports;

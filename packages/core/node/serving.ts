@@ -54,6 +54,8 @@ function serve(state: NodeState, request: OperatorRequest, now: Instant): void {
       return serveDrain(state, request, action.reason, now);
     case "undrain":
       return serveUndrain(state, request, now);
+    default:
+      return finishRequest(state, request, "refused", `${action.kind} is not known here`);
   }
 }
 

@@ -9,7 +9,7 @@ import { type FormerGeneration, majorityOf } from "../ownership/lease/generation
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
 import { newPeer, type Peer } from "../membership/peer.ts";
 import { type RandomState, seededRandom } from "../random.ts";
-import type { ClusterEvent, LeaseEntry, OperatorOutcome, OperatorRequest } from "../wire/messages.ts";
+import type { ClusterEvent, LeaseEntry, NodeReport, OperatorOutcome, OperatorRequest } from "../wire/messages.ts";
 import type { Mac } from "../units/mac.ts";
 import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "../units/names.ts";
 import { after, type Instant } from "../units/time.ts";
@@ -114,6 +114,8 @@ export interface NodeState {
   self: NodeConfig;
   readonly boot: BootId;
   readonly kernel: KernelId;
+  /** What it says of itself in every full heartbeat. */
+  about: NodeReport;
   voters: readonly NodeName[];
   majority: number;
   readonly peers: Map<NodeName, Peer>;
@@ -177,6 +179,7 @@ export interface Beginning {
   readonly boot: BootId;
   readonly kernel: KernelId;
   readonly seed: number;
+  readonly about?: NodeReport;
   /** Voter records of this kernel that outlived the daemon before; undefined: none valid, so it abstains (V2). */
   readonly records: ReadonlyMap<GroupName, VoterRecord> | undefined;
   /** Groups whose fence is still open from the daemon before. */
@@ -213,6 +216,7 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     self,
     boot: beginning.boot,
     kernel: beginning.kernel,
+    about: beginning.about ?? { software: "", keys: [] },
     voters,
     majority: majorityOf(voters.length),
     peers: new Map(others.map((node) => [node.name, newPeer(node, links)])),

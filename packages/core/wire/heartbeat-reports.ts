@@ -34,45 +34,68 @@ const INELIGIBILITIES: readonly [Ineligibility, ...Ineligibility[]] = [
   "address-failed",
   "generation",
   "crashing",
+  "adapters-failed",
+  "unfit",
+  "yielded",
 ];
+/** What version 1 knows of them; the others are this one there. */
+const INELIGIBILITIES_1 = 9;
+const INELIGIBLE_1: Ineligibility = "interface-down";
 const LEVELS: readonly [EventLevel, ...EventLevel[]] = ["info", "warning", "alarm"];
 const OUTCOMES: readonly [OutcomeCode, ...OutcomeCode[]] = ["done", "failed", "refused", "timeout"];
-const ACTIONS = { move: 1, drain: 2, undrain: 3 } as const satisfies Record<OperatorAction["kind"], number>;
+const ACTIONS = { move: 1, drain: 2, undrain: 3, pause: 4, resume: 5, acknowledge: 6 } as const satisfies Record<
+  OperatorAction["kind"],
+  number
+>;
 
-export function writeHeard(out: ByteWriter, heard: HeardReport): void {
+export function writeHeard(out: ByteWriter, heard: HeardReport, version: number): void {
   out.name(heard.peer);
   out.name(heard.link);
   out.saturated16(heard.age_ms);
   out.saturated16(Math.min(heard.loss_permille, 1000));
   out.saturated32(heard.roundTrip_us);
+  if (version >= 2) out.saturated32(heard.jitter_us);
 }
 
-export function readHeard(from: ByteReader): HeardReport {
+export function readHeard(from: ByteReader, version: number): HeardReport {
   const peer = from.name("heard.peer") as NodeName;
   const link = from.name("heard.link") as LinkName;
   const age_ms = from.u16("heard.age");
   const loss_permille = from.u16("heard.loss");
   if (loss_permille > 1000) from.fail("value", "heard.loss");
-  return { peer, link, age_ms, loss_permille, roundTrip_us: from.u32("heard.roundTrip") };
+  const roundTrip_us = from.u32("heard.roundTrip");
+  return { peer, link, age_ms, loss_permille, roundTrip_us, jitter_us: version >= 2 ? from.u32("heard.jitter") : 0 };
 }
 
-export function writeGroup(out: ByteWriter, report: GroupReport): void {
+export function writeGroup(out: ByteWriter, report: GroupReport, version: number): void {
+  const ineligible = INELIGIBILITIES.indexOf(report.ineligible);
   out.name(report.group);
   out.u8(FENCES.indexOf(report.fence));
-  out.u8(INELIGIBILITIES.indexOf(report.ineligible));
+  out.u8(version >= 2 || ineligible < INELIGIBILITIES_1 ? ineligible : INELIGIBILITIES.indexOf(INELIGIBLE_1));
   out.name(report.owner);
   out.u8(report.ballot === undefined ? 0 : 1);
   if (report.ballot !== undefined) writeBallot(out, report.ballot);
   out.saturated16(Math.ceil(report.remaining_ms));
+  if (version < 2) return;
+  out.u8(Math.min(report.adapter, 255));
+  out.u32(report.pause.stamp);
+  out.saturated32(Math.ceil(report.pause.remaining_ms));
 }
 
-export function readGroup(from: ByteReader): GroupReport {
+const NOT_PAUSED = { stamp: 0, remaining_ms: 0 };
+
+export function readGroup(from: ByteReader, version: number): GroupReport {
   const group = from.name("group.name") as GroupName;
   const fence = from.word(FENCES, "group.fence");
   const ineligible = from.word(INELIGIBILITIES, "group.ineligible");
   const owner = from.optionalName("group.owner") as NodeName | undefined;
   const ballot = from.flag("group.ballot") ? readBallot(from) : undefined;
-  return { group, fence, ineligible, owner, ballot, remaining_ms: from.u16("group.remaining") };
+  const remaining_ms = from.u16("group.remaining");
+  const report = { group, fence, ineligible, owner, ballot, remaining_ms };
+  if (version < 2) return { ...report, adapter: 0, pause: NOT_PAUSED };
+  const adapter = from.u8("group.adapter");
+  const pause = { stamp: from.u32("group.pause.stamp"), remaining_ms: from.u32("group.pause.remaining") };
+  return { ...report, adapter, pause };
 }
 
 export function writeEvent(out: ByteWriter, event: ClusterEvent): void {
@@ -127,6 +150,16 @@ export function writeRequest(out: ByteWriter, request: OperatorRequest): void {
     case "undrain":
       out.name(action.node);
       break;
+    case "pause":
+      out.name(action.group);
+      out.saturated32(action.for_ms);
+      out.text(action.reason, REASON_BYTES);
+      break;
+    case "resume":
+      out.name(action.group);
+      break;
+    case "acknowledge":
+      break;
     default:
       action satisfies never;
   }
@@ -137,7 +170,7 @@ export function writeRequest(out: ByteWriter, request: OperatorRequest): void {
 export function readRequest(from: ByteReader): OperatorRequest | undefined {
   const type = from.u8("request.type");
   const part = from.part(from.u16("request.length"), "request");
-  if (type === 0 || type > ACTIONS.undrain) return undefined;
+  if (type === 0 || type > ACTIONS.acknowledge) return undefined;
   const origin = part.name("request.origin") as NodeName;
   const boot = part.hex(8, "request.boot") as BootId;
   const number = part.u32("request.number");
@@ -151,6 +184,14 @@ function readAction(from: ByteReader, type: number): OperatorAction {
   if (type === ACTIONS.move) {
     const group = from.name("move.group") as GroupName;
     return { kind: "move", group, target: from.optionalName("move.target") as NodeName | undefined };
+  }
+  if (type === ACTIONS.acknowledge) return { kind: "acknowledge" };
+  if (type === ACTIONS.pause || type === ACTIONS.resume) {
+    const group = from.optionalName("pause.group") as GroupName | undefined;
+    if (type === ACTIONS.resume) return { kind: "resume", group };
+    const for_ms = from.u32("pause.for");
+    if (for_ms === 0) from.fail("value", "pause.for");
+    return { kind: "pause", group, for_ms, reason: from.text(REASON_BYTES, "pause.reason") };
   }
   const node = from.name("drain.node") as NodeName;
   return type === ACTIONS.undrain

@@ -1,6 +1,6 @@
 /** Heartbeats for tests and measurements: one with every kind of entry, one as small clusters send ten times a second. */
 import type { Ballot, Holder } from "../ownership/lease/ballot.ts";
-import type { BootId, GroupName, KernelId, LinkName, NodeName } from "../units/names.ts";
+import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "../units/names.ts";
 import type { Mac } from "../units/mac.ts";
 import type { Heartbeat, HeardReport, LeaseEntry } from "./messages.ts";
 
@@ -13,6 +13,7 @@ const kernelA = "0102030405060708" as KernelId;
 const ballot: Ballot = { round: 7, node: a, boot: bootA };
 const next: Ballot = { round: 4_294_967_295, node: lb2, boot: bootB };
 const holder: Holder = { node: a, kernel: kernelA };
+const NOT_PAUSED = { stamp: 0, remaining_ms: 0 };
 
 /** One of every kind, in the order of their type numbers. */
 export const EVERY_LEASE_ENTRY: readonly LeaseEntry[] = [
@@ -37,6 +38,8 @@ export const EVERY_LEASE_ENTRY: readonly LeaseEntry[] = [
 
 /** Holds every kind of entry once. */
 export const FULL: Heartbeat = {
+  version: 2,
+  speaks: 2,
   node: a,
   boot: bootA,
   kernel: kernelA,
@@ -50,11 +53,32 @@ export const FULL: Heartbeat = {
   stopping: true,
   stalled: false,
   abstaining: true,
+  reluctant: false,
   eventsSeen: 12,
   echo: { message: 4710, held_us: 1500 },
-  heard: [{ peer: lb2, link: "lan" as LinkName, age_ms: 40, loss_permille: 380, roundTrip_us: 210 }],
+  about: { software: "0.4.0", keys: [0x01020304, 0xfffefdfc] },
+  adapters: [
+    {
+      name: "service",
+      interface: "ens3" as InterfaceName,
+      state: "no-carrier",
+      used: false,
+      heardAge_ms: 65_535,
+      referenceAge_ms: 12,
+    },
+  ],
+  heard: [{ peer: lb2, link: "lan" as LinkName, age_ms: 40, loss_permille: 380, roundTrip_us: 210, jitter_us: 90 }],
   groups: [
-    { group: web, fence: "open", ineligible: "", owner: a, ballot, remaining_ms: 280 },
+    {
+      group: web,
+      fence: "open",
+      ineligible: "",
+      owner: a,
+      ballot,
+      remaining_ms: 280,
+      adapter: 1,
+      pause: { stamp: 3, remaining_ms: 3_600_000 },
+    },
     {
       group: "db" as GroupName,
       fence: "closed",
@@ -62,6 +86,8 @@ export const FULL: Heartbeat = {
       owner: undefined,
       ballot: undefined,
       remaining_ms: 0,
+      adapter: 0,
+      pause: NOT_PAUSED,
     },
   ],
   lease: EVERY_LEASE_ENTRY,
@@ -81,6 +107,15 @@ export const FULL: Heartbeat = {
     { origin: a, boot: bootA, number: 1, target: lb2, action: { kind: "move", group: web, target: undefined } },
     { origin: a, boot: bootA, number: 2, target: lb2, action: { kind: "drain", node: lb2, reason: "kernel" } },
     { origin: a, boot: bootA, number: 3, target: lb2, action: { kind: "undrain", node: lb2 } },
+    {
+      origin: a,
+      boot: bootA,
+      number: 4,
+      target: lb2,
+      action: { kind: "pause", group: web, for_ms: 3_600_000, reason: "switch" },
+    },
+    { origin: a, boot: bootA, number: 5, target: lb2, action: { kind: "resume", group: undefined } },
+    { origin: a, boot: bootA, number: 6, target: lb2, action: { kind: "acknowledge" } },
   ],
   outcomes: [{ origin: a, boot: bootA, number: 9, code: "refused", text: "no" }],
 };
@@ -100,9 +135,20 @@ export function typicalHeartbeat(heard: number, groups: number): Heartbeat {
         age_ms: i,
         loss_permille: 0,
         roundTrip_us: 180,
+        jitter_us: 40,
       };
     }),
-    groups: names.map((group) => ({ group, fence: "open", ineligible: "", owner: a, ballot, remaining_ms: 280 })),
+    adapters: [],
+    groups: names.map((group) => ({
+      group,
+      fence: "open",
+      ineligible: "",
+      owner: a,
+      ballot,
+      remaining_ms: 280,
+      adapter: 0,
+      pause: NOT_PAUSED,
+    })),
     lease: names.map((group, i) => ({ kind: "propose", group, ballot, number: i, holder, lease_ms: 300 })),
     events: [],
     requests: [],

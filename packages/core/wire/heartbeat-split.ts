@@ -1,6 +1,13 @@
 /** Spreads a heartbeat that is too large for one datagram over several, each complete in itself. */
 import { ByteWriter } from "./byte-writer.ts";
-import { ENTRY_WRITERS, MAXIMUM_HEARD, writeDrainReason, writeEcho, writeHead } from "./heartbeat.ts";
+import {
+  ENTRY_WRITERS,
+  MAXIMUM_HEARD,
+  writeAboutSection,
+  writeDrainReason,
+  writeEcho,
+  writeHead,
+} from "./heartbeat.ts";
 import type { ListName } from "./heartbeat.ts";
 import type { Heartbeat } from "./messages.ts";
 
@@ -13,13 +20,13 @@ export const MAXIMUM_BYTES = 1372;
 const SECTION_HEAD_BYTES = 3;
 
 /** What the leases need comes first, what is for people last. */
-const ORDER: readonly ListName[] = ["heard", "lease", "groups", "requests", "outcomes", "events"];
+const ORDER: readonly ListName[] = ["heard", "lease", "groups", "adapters", "requests", "outcomes", "events"];
 
 type Draft = { -readonly [List in ListName]: Heartbeat[List][number][] };
 
 /**
  * One heartbeat that holds everything when it fits into `maximumBytes`, else several. The first keeps the number, `extra`,
- * echo and heard reports; each further one takes its number from `nextMessage` and is `extra`, for it is no beat of its
+ * echo, what the node says of itself, and heard reports; each further one takes its number from `nextMessage` and is `extra`, for it is no beat of its
  * own. The order within each list is kept. An entry that is larger than `maximumBytes` by itself goes alone and is too long.
  */
 export function splitHeartbeat(h: Heartbeat, maximumBytes: number, nextMessage: () => number): Heartbeat[] {
@@ -28,15 +35,16 @@ export function splitHeartbeat(h: Heartbeat, maximumBytes: number, nextMessage: 
   writeDrainReason(scratch, h.drainReason);
   const headBytes = scratch.length;
   writeEcho(scratch, h.echo);
+  writeAboutSection(scratch, h);
   let room = maximumBytes - scratch.length;
   let draft = emptyDraft();
   const drafts = [draft];
   let empty = true;
 
   const place = <List extends ListName>(list: List, entry: Heartbeat[List][number]): void => {
-    const write: (out: ByteWriter, entry: Heartbeat[List][number]) => void = ENTRY_WRITERS[list];
+    const write: (out: ByteWriter, entry: Heartbeat[List][number], version: number) => void = ENTRY_WRITERS[list];
     const before = scratch.length;
-    write(scratch, entry);
+    write(scratch, entry, h.version);
     const bytes = scratch.length - before;
     const cost = bytes + (draft[list].length === 0 ? SECTION_HEAD_BYTES : 0);
     const full = cost > room || (list === "heard" && draft.heard.length === MAXIMUM_HEARD);
@@ -51,13 +59,18 @@ export function splitHeartbeat(h: Heartbeat, maximumBytes: number, nextMessage: 
     empty = false;
   };
 
-  for (const list of ORDER) for (const entry of h[list]) place(list, entry);
+  for (const list of ORDER) {
+    if (list === "adapters" && h.version < 2) continue;
+    for (const entry of h[list]) place(list, entry);
+  }
   if (drafts.length === 1) return [h];
   return drafts.map((lists, i) =>
-    i === 0 ? { ...h, ...lists } : { ...h, ...lists, echo: undefined, message: nextMessage(), extra: true },
+    i === 0
+      ? { ...h, ...lists }
+      : { ...h, ...lists, echo: undefined, about: undefined, message: nextMessage(), extra: true },
   );
 }
 
 function emptyDraft(): Draft {
-  return { heard: [], groups: [], lease: [], events: [], requests: [], outcomes: [] };
+  return { adapters: [], heard: [], groups: [], lease: [], events: [], requests: [], outcomes: [] };
 }

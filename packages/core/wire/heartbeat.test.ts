@@ -100,6 +100,8 @@ test("every word of a group report, a level and an outcome comes back as it was"
     owner: undefined,
     ballot: undefined,
     remaining_ms: 1,
+    adapter: 2,
+    pause: { stamp: 7, remaining_ms: 1000 },
   };
   const groups: GroupReport[] = [
     ...(["closed", "relay", "open", "forward"] as const).map((fence) => ({ ...report, fence })),

@@ -1,6 +1,6 @@
 /** What a heartbeat carries, as values. The bytes are in heartbeat.ts; the rules that make and read these in ../ownership/lease. */
 import type { Ballot, Holder } from "../ownership/lease/ballot.ts";
-import type { BootId, GroupName, KernelId, LinkName, NodeName } from "../units/names.ts";
+import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "../units/names.ts";
 import type { Mac } from "../units/mac.ts";
 
 /** Why a voter does not grant or promise (ownership.md section 2). */
@@ -72,7 +72,13 @@ export type Ineligibility =
   | "interface-down"
   | "address-failed"
   | "generation"
-  | "crashing";
+  | "crashing"
+  /** All adapters of one of its segments have failed. */
+  | "adapters-failed"
+  /** This node itself is unfit: no netlink, no IP stack, no memory. */
+  | "unfit"
+  /** It gave the group up because a stranger keeps one of its addresses (`on_conflict: yield`). */
+  | "yielded";
 
 /** What a node says of one group in every heartbeat. */
 export interface GroupReport {
@@ -84,6 +90,53 @@ export interface GroupReport {
   readonly ballot: Ballot | undefined;
   /** Milliseconds, unsigned 16 bits. */
   readonly remaining_ms: number;
+  /** The group's adapter in use on the sender: 0 the service adapter, then the standby adapters; the worst of its segments. */
+  readonly adapter: number;
+  readonly pause: PauseReport;
+}
+
+/** Automation of a group that an operator has frozen; the report with the highest stamp counts. */
+export interface PauseReport {
+  /** Raised by one with each pause and resume, unsigned 32 bits; 0: never paused. */
+  readonly stamp: number;
+  /** Until it ends by itself, unsigned 32 bits; 0: not paused. */
+  readonly remaining_ms: number;
+}
+
+/** What the evidence of an adapter says (requirement A7). */
+export type AdapterState =
+  | "ok"
+  /** Not there, or administratively down. */
+  | "down"
+  | "no-carrier"
+  /** Nothing is received at all, while another node hears this network: the adapter or its port. */
+  | "silent"
+  /** Nobody hears anything on this network. */
+  | "network-down"
+  /** The evidence does not decide. */
+  | "undecided";
+
+/** One adapter of the sender that a group may use. */
+export interface AdapterReport {
+  /** As groups name it: a logical name, or the kernel's. Adapters of one name are of one network on every node. */
+  readonly name: string;
+  /** The kernel's name on the sender. */
+  readonly interface: InterfaceName;
+  readonly state: AdapterState;
+  /** An address of a group is on it. */
+  readonly used: boolean;
+  /** Milliseconds since a frame of anybody was received, unsigned 16 bits; 65535: never or longer, or not looked at. */
+  readonly heardAge_ms: number;
+  /** The same for an answer of a reference address. */
+  readonly referenceAge_ms: number;
+}
+
+/** What a node says of itself as a whole. */
+export interface NodeReport {
+  /** Version of the software, at most 32 bytes. */
+  readonly software: string;
+  /** Ids of the keys it accepts, the active one first; at most 16. */
+  readonly keys: readonly number[];
 }
 
 /** How the sender hears one peer on one link. */
@@ -96,6 +149,8 @@ export interface HeardReport {
   readonly loss_permille: number;
   /** Last round trip in microseconds, unsigned 32 bits; 0: not known. */
   readonly roundTrip_us: number;
+  /** Mean distance of beats from their interval in microseconds, unsigned 32 bits; 0 from a peer of version 1. */
+  readonly jitter_us: number;
 }
 
 /** Lets the receiver measure the round trip of this link: its own message, and how long we kept it. */
@@ -129,7 +184,18 @@ export interface ClusterEvent {
 export type OperatorAction =
   | { readonly kind: "move"; readonly group: GroupName; readonly target: NodeName | undefined }
   | { readonly kind: "drain"; readonly node: NodeName; readonly reason: string }
-  | { readonly kind: "undrain"; readonly node: NodeName };
+  | { readonly kind: "undrain"; readonly node: NodeName }
+  /** Without a group: of all groups. */
+  | {
+      readonly kind: "pause";
+      readonly group: GroupName | undefined;
+      /** 1 to 2^32 - 1. */
+      readonly for_ms: number;
+      readonly reason: string;
+    }
+  | { readonly kind: "resume"; readonly group: GroupName | undefined }
+  /** The operator has seen the alarms so far. */
+  | { readonly kind: "acknowledge" };
 
 export interface OperatorRequest {
   /** The asking node's boot and a counter of it: the request is done once, however often it is heard. */
@@ -154,6 +220,10 @@ export type OutcomeCode = "done" | "failed" | "refused" | "timeout";
 
 /** One authenticated message from one node to one other, over one link. */
 export interface Heartbeat {
+  /** The format this message is written in: 1 or 2. */
+  readonly version: number;
+  /** The highest format its sender understands. */
+  readonly speaks: number;
   readonly node: NodeName;
   readonly boot: BootId;
   readonly kernel: KernelId;
@@ -172,9 +242,15 @@ export interface Heartbeat {
   readonly stopping: boolean;
   readonly stalled: boolean;
   readonly abstaining: boolean;
+  /** It stalls again and again: it prefers not to own. */
+  readonly reluctant: boolean;
   /** Events of the receiver that the sender has, up to this number. */
   readonly eventsSeen: number;
   readonly echo: Echo | undefined;
+  /** Only in the first part of a full heartbeat, and only in version 2. */
+  readonly about: NodeReport | undefined;
+  /** Only in version 2. */
+  readonly adapters: readonly AdapterReport[];
   readonly heard: readonly HeardReport[];
   readonly groups: readonly GroupReport[];
   readonly lease: readonly LeaseEntry[];
