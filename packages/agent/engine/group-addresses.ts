@@ -192,6 +192,15 @@ export class GroupAddresses {
     });
   }
 
+  /** Ends all listening; addresses, rules and tables stay. */
+  close(): void {
+    for (const { listener } of this.#listening.values()) listener.close();
+    this.#listening.clear();
+    this.probes.close();
+    this.#sourceRoutes.close();
+    this.#addresses.close();
+  }
+
   /** As `countFrames` of the core. */
   countFrames(interfaces: readonly InterfaceName[]): void {
     this.#counters ??= new FrameCounters(native);

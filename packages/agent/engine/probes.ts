@@ -51,6 +51,12 @@ export class Probes {
     ]);
   }
 
+  close(): void {
+    for (const listener of this.#listening.values()) listener.close();
+    this.#listening.clear();
+    this.#sender.close();
+  }
+
   /** What cannot be sent is not answered either. */
   send({ of, addresses, through }: Extract<Effect, { kind: "probe" }>): void {
     for (const address of addresses) {
