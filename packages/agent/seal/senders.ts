@@ -15,8 +15,8 @@ const STREAMS = 131_072;
 export interface Sender {
   readonly boot: BootId;
   readonly number: number;
-  /** The last two octets, which are not in the key of the map. */
-  readonly rest: number;
+  /** The first 32 bits, of which 11 are not in the key of the map. */
+  readonly head: number;
   /** Version 1, by the key's id. */
   readonly aeads: Map<number, Aead>;
   /** Version 2, by the mark in the header. */
@@ -39,16 +39,16 @@ export class Senders {
 
   /** By the boot in a header; makes nothing for one that is not known. */
   find(header: Buffer): Sender | undefined {
-    const sender = this.#senders.find(header.readUIntBE(AT.boot, 6));
-    return sender?.rest === header.readUInt16BE(AT.boot + 6) ? sender : undefined;
+    const sender = this.#senders.find(keyOf(header));
+    return sender?.head === header.readUInt32BE(AT.boot) ? sender : undefined;
   }
 
   /** Only for one that was proven to be made by a holder of a key: strangers can neither fill nor clear this. */
   remember(header: Buffer): Sender {
     const boot = header.toString("hex", AT.boot, AT.bootEnd) as BootId;
-    const rest = header.readUInt16BE(AT.boot + 6);
-    const sender: Sender = { boot, number: this.#count++, rest, aeads: new Map(), marks: new Map() };
-    this.#senders.put(header.readUIntBE(AT.boot, 6), sender);
+    const head = header.readUInt32BE(AT.boot);
+    const sender: Sender = { boot, number: this.#count++, head, aeads: new Map(), marks: new Map() };
+    this.#senders.put(keyOf(header), sender);
     return sender;
   }
 
@@ -68,4 +68,9 @@ export class Senders {
       sender.marks.clear();
     }
   }
+}
+
+/** The last 53 bits of the boot: as much as a number holds, so that looking one up makes no text. */
+function keyOf(header: Buffer): number {
+  return (header.readUInt32BE(AT.boot) & 0x1fffff) * 2 ** 32 + header.readUInt32BE(AT.boot + 4);
 }
