@@ -197,7 +197,7 @@ export class VirtualCluster extends VirtualTime {
       },
       now,
     );
-    node.daemon = newDaemon(state, boot, this.attacker === undefined ? undefined : new SealedEnd(this.cluster, boot));
+    node.daemon = newDaemon(state, boot, this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot));
     node.frozen = false;
     node.exited = false;
     wake(this, node);

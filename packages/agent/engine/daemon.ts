@@ -106,7 +106,7 @@ export class Daemon {
       },
       now,
     );
-    this.#sealer = engineSealer(cluster, options.keys, boot);
+    this.#sealer = engineSealer(cluster, self.name, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
