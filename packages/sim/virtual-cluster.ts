@@ -197,7 +197,11 @@ export class VirtualCluster extends VirtualTime {
       },
       now,
     );
-    node.daemon = newDaemon(state, boot, this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot));
+    node.daemon = newDaemon(
+      state,
+      boot,
+      this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot),
+    );
     node.frozen = false;
     node.exited = false;
     wake(this, node);
