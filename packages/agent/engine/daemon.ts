@@ -76,9 +76,7 @@ export class Daemon {
     this.#cluster = cluster;
     this.#self = self;
     this.#keys = options.keys;
-    const loopback = adapters.all().find((adapter) => adapter.loopback);
-    // The fence is moved by datagrams over lo, which is down in a new network namespace.
-    if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
+    bringLoopbackUp(adapters);
     const kernel = kernelId();
     const now = monotonic();
     this.#fence = this.#openFence(kernel, now);
@@ -397,4 +395,10 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
+}
+
+/** The fence is moved by datagrams over lo, which is down in a new network namespace. */
+function bringLoopbackUp(adapters: Adapters): void {
+  const loopback = adapters.all().find((adapter) => adapter.loopback);
+  if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
 }
