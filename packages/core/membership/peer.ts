@@ -50,6 +50,8 @@ export interface Peer {
   heard: readonly HeardReport[];
   about: NodeReport | undefined;
   adapters: readonly AdapterReport[];
+  /** Its last reports were made after this; undefined: not known. */
+  reportedAt: Instant | undefined;
   /** What its operators ask of this node, as it said last. */
   requests: readonly OperatorRequest[];
   /** Our messages to this peer. */
@@ -84,6 +86,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     heard: [],
     about: undefined,
     adapters: [],
+    reportedAt: undefined,
     requests: [],
     messagesSent: 0,
     sentAt: new Float64Array(SENT_REMEMBERED),
@@ -105,6 +108,7 @@ export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
   peer.heard = [];
   peer.about = undefined;
   peer.adapters = [];
+  peer.reportedAt = undefined;
   peer.requests = [];
   peer.processed.fill(0);
   peer.eventsHad = 0;
