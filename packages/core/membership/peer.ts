@@ -48,6 +48,8 @@ export interface Peer {
   lastAt: Instant | undefined;
   readonly groups: Map<GroupName, GroupReport>;
   heard: readonly HeardReport[];
+  /** In a large cluster instead, by node and link: what it told bit by bit. */
+  readonly heardParts: Map<string, { readonly report: HeardReport; readonly at: Instant }>;
   about: NodeReport | undefined;
   adapters: readonly AdapterReport[];
   /** Its last reports were made after this; undefined: not known. */
@@ -84,6 +86,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     lastAt: undefined,
     groups: new Map(),
     heard: [],
+    heardParts: new Map(),
     about: undefined,
     adapters: [],
     reportedAt: undefined,
@@ -106,6 +109,7 @@ export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
   peer.candidate = undefined;
   peer.groups.clear();
   peer.heard = [];
+  peer.heardParts.clear();
   peer.about = undefined;
   peer.adapters = [];
   peer.reportedAt = undefined;

@@ -4,7 +4,9 @@
  * Reports are dated by what is certain: a peer's message was made after it had ours, so a late datagram is an old one.
  */
 import type { NodeState } from "./state.ts";
+import { saysEverything } from "./thinning.ts";
 import { type Adapter, type Evidence, silence, silentSince, type Witness } from "../membership/adapter.ts";
+import { heardReportsOf } from "../membership/heard-reports.ts";
 import { isAlive, type Peer } from "../membership/peer.ts";
 import type { AdapterReport } from "../wire/messages.ts";
 import type { LinkName } from "../units/names.ts";
@@ -80,9 +82,13 @@ function heardByPeer(state: NodeState, adapter: Adapter, peer: Peer, report: Ada
   const links = linksOn(state, adapter);
   let hearsThis = false;
   const since = after(silentSince(adapter), marginOf(state));
-  for (const { peer: other, link, age_ms } of peer.heard) {
-    if (!links.includes(link)) continue;
-    if (other !== state.self.name) ages.push(age_ms);
+  const told = saysEverything(state)
+    ? peer.heard.map((report) => ({ report, since_ms: 0 }))
+    : heardReportsOf(peer, peer.lastAt ?? said);
+  for (const { report: heard, since_ms } of told) {
+    if (!links.includes(heard.link)) continue;
+    const age_ms = heard.age_ms + since_ms;
+    if (heard.peer !== state.self.name) ages.push(age_ms);
     else if (after(said, -age_ms) >= since) hearsThis = true;
   }
   // What it counts may be what this adapter sent, or be meant for it alone: not where it hears us, nor unless something of

@@ -15,16 +15,20 @@ export function interfaceChanged(
   now: Instant,
 ): void {
   const { interface: name, up } = input;
-  if (state.interfacesDown.has(name) !== up) return;
+  const adapter = state.adapters.get(name);
+  const down = up ? undefined : (input.down ?? "no-carrier");
+  if (state.interfacesDown.has(name) !== up) {
+    // Why it does not work may be told later than that.
+    if (adapter !== undefined && adapter.down !== down) setCarrier(state, adapter, down, now);
+    return;
+  }
   if (up) state.interfacesDown.delete(name);
   else state.interfacesDown.add(name);
-  const down = up ? undefined : (input.down ?? "no-carrier");
   happened(state, now, {
     code: up ? "interface-up" : "interface-down",
     level: up ? "info" : "alarm",
     text: `interface ${name} of ${state.self.name} ${up ? "has a carrier again" : downText(down)}`,
   });
-  const adapter = state.adapters.get(name);
   if (adapter !== undefined) {
     setCarrier(state, adapter, down, now);
     placeOnAdapters(state, now);
