@@ -6,7 +6,7 @@ import type { Cluster, NodeConfig, UdpLink } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
 import { HeartbeatEmitter } from "@holdfast/core/wire/heartbeat.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
-import type { LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Adapters } from "@holdfast/linux/adapters.ts";
 import { native } from "@holdfast/linux/load.ts";
@@ -125,6 +125,7 @@ export class Links {
     if (!opened.ok) return this.#lost(link, opened.error);
     link.socket = opened.value;
     link.device = adapter.name;
+    this.#input({ kind: "linkBound", link: name, interface: adapter.name as InterfaceName });
     if (link.trouble === undefined) return;
     link.trouble = undefined;
     this.#input({ kind: "linkChanged", link: name, up: true, detail: `${link.address} on ${adapter.name}` });
@@ -133,6 +134,7 @@ export class Links {
   #lost(link: Link, trouble: string): void {
     if (link.trouble === trouble) return;
     link.trouble = trouble;
+    this.#input({ kind: "linkBound", link: link.config.name, interface: undefined });
     this.#input({ kind: "linkChanged", link: link.config.name, up: false, detail: trouble });
   }
 
