@@ -1,6 +1,7 @@
 /** For tests of adapters: a node with two of them in one network, a client beside it, and one behind a router. */
 import { fileURLToPath } from "node:url";
 import { GroupAddresses } from "@holdfast/agent/engine/group-addresses.ts";
+import { placedOn } from "@holdfast/agent/engine/group-places.ts";
 import type { Cluster, GroupAddress, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
@@ -76,13 +77,13 @@ export class TwoAdapters {
     return this.node.inside(() => {
       const events: { -readonly [Name in keyof AdapterEvents]: AdapterEvents[Name] } = {};
       const adapters = new Adapters(native, events);
-      const { cluster, self } = this.#configuration();
+      const { cluster, self } = this.configuration();
       const addresses = new GroupAddresses(cluster, self, adapters, (input) => void this.inputs.push(input));
       events.changed = (adapter) => addresses.adapterChanged(adapter.name);
       events.removed = (adapter) => addresses.adapterChanged(adapter.name);
       events.addressAdded = (adapter) => addresses.adapterChanged(adapter.name);
       events.addressRemoved = (adapter, address) => addresses.removed(adapter.name, address, now());
-      addresses.removeLeftovers(new Set(open), now());
+      addresses.removeLeftovers(placedOn(cluster, self, new Set(open), adapters), now());
       // Its sockets are open: what they do is done in their own namespace.
       this.#timer = setInterval(() => {
         if (addresses.nextDeadline() <= now()) addresses.run(now());
@@ -120,6 +121,8 @@ export class TwoAdapters {
     });
   }
 
+  readonly now = now;
+
   withdraw(): void {
     this.node.inside(() => {
       this.addresses.stopAnnouncing(WEB, now());
@@ -127,7 +130,7 @@ export class TwoAdapters {
     });
   }
 
-  #configuration(): { cluster: Cluster; self: NodeConfig } {
+  configuration(): { cluster: Cluster; self: NodeConfig } {
     const self: NodeConfig = {
       name: "n1" as NodeName,
       role: "member",
