@@ -107,7 +107,16 @@ export interface LocalEvent extends ClusterEvent {
   readonly phases: Readonly<Record<string, number>> | undefined;
 }
 
-export type RejectReason = "malformed" | "version" | "cluster" | "key" | "auth" | "replay" | "sender" | "parse";
+export type RejectReason =
+  | "malformed"
+  | "version"
+  | "cluster"
+  | "key"
+  | "auth"
+  | "replay"
+  | "sender"
+  | "parse"
+  | "garbled";
 
 export type Input =
   /** The deadline came (or the loop woke for another reason: harmless). */

@@ -337,7 +337,7 @@ function rejected(state: NodeState, input: Extract<Input, { kind: "rejected" }>,
   if (!tell) return;
   happened(state, now, {
     code: "heartbeat-rejected",
-    level: reason === "replay" ? "warning" : "alarm",
+    level: reason === "replay" || reason === "garbled" ? "warning" : "alarm",
     text: `${input.count} heartbeats from ${source} on ${link} dropped by ${state.self.name}: ${reason}`,
   });
 }

@@ -8,7 +8,8 @@ import { digest } from "./digest.ts";
 import { readDocument } from "./document.ts";
 import { parseDuration } from "./duration.ts";
 import { readGroups } from "./meaning-groups.ts";
-import { readLinks, readNodes } from "./meaning-nodes.ts";
+import { checkMeeting, readLinks } from "./meaning-links.ts";
+import { readNodes } from "./meaning-nodes.ts";
 import type { ParsedConfig } from "./parsed-config.ts";
 import { readQuorum } from "./meaning-quorum.ts";
 import { Report } from "./report.ts";
@@ -62,8 +63,10 @@ function parseWhole(text: string, file: string, options: ParseOptions): Result<P
 /** Undefined when anything was reported. */
 function readMeaning(report: Report, shaped: Shape, jiffy: number): ParsedConfig | undefined {
   const times = readTiming(report, shaped, jiffy);
-  const links = readLinks(report, shaped);
-  const nodes = readNodes(report, shaped, links);
+  const drafts = readLinks(report, shaped);
+  const links = drafts.map((draft) => draft.config);
+  const nodes = readNodes(report, shaped, drafts);
+  if (report.errors.length === 0) checkMeeting(report, nodes, () => true);
   const { groups, addresses, interfaces } = readGroups(report, shaped, nodes);
   const keys = readKeys(report, shaped);
   const quorum = readQuorum(report, shaped, nodes, groups);
