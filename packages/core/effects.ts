@@ -111,12 +111,19 @@ export type RejectReason =
   | "malformed"
   | "version"
   | "cluster"
+  /** Sealed for another link or another node. */
+  | "link"
   | "key"
   | "auth"
   | "replay"
   | "sender"
   | "parse"
-  | "garbled";
+  /** On a serial line: octets that are no frame. */
+  | "garbled"
+  /** Dropped by the packet filter: a source that is no node of the link. */
+  | "filtered"
+  /** Dropped by the packet filter: more than a node of the link ever sends. */
+  | "flood";
 
 export type Input =
   /** The deadline came (or the loop woke for another reason: harmless). */

@@ -12,7 +12,6 @@ const REMOVE = "remove it";
 
 const LATER: readonly Later[] = [
   { path: "checks", hint: "remove it, and checks from the groups" },
-  { path: "voters", hint: "remove it; every node votes" },
   { path: "groups.*.routes", hint: REMOVE },
   { path: "groups.*.services", hint: "remove it; systemd starts the services" },
   { path: "groups.*.isolation", hint: "remove it; isolation is of the address" },

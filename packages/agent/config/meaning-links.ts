@@ -1,5 +1,6 @@
 /** Links: from the file's shape to values; which kind each is, and where each node has its end. */
-import type { LinkConfig, NodeConfig } from "@holdfast/core/cluster.ts";
+import { type Cluster, isOn, type LinkConfig, type NodeConfig, sharedLinks } from "@holdfast/core/cluster.ts";
+import { audienceOf } from "@holdfast/core/membership/audience.ts";
 import { inNetwork, isIpv4, parseIp, type IpAddress } from "@holdfast/core/units/ip.ts";
 import type { LinkName } from "@holdfast/core/units/names.ts";
 import { parseLinkAddress } from "./address-rules.ts";
@@ -177,7 +178,7 @@ function reportTty(report: Report, path: Path, text: string): void {
 export function checkEnds(report: Report, nodes: readonly NodeConfig[], links: readonly LinkDraft[]): void {
   // What is missing was told before.
   for (const { config } of report.errors.length === 0 ? links : []) {
-    const ends = nodes.filter(({ links: at, devices }) => (at[config.name] ?? devices?.[config.name]) !== undefined);
+    const ends = nodes.filter((node) => isOn(node, config.name));
     checkCount(
       report,
       config,
@@ -245,19 +246,16 @@ function checkDevices(report: Report, nodes: readonly NodeConfig[]): void {
   }
 }
 
-/** Nodes that have no link in common would each count the other as dead. */
-export function checkMeeting(
-  report: Report,
-  nodes: readonly NodeConfig[],
-  mustMeet: (a: string, b: string) => boolean,
-): void {
-  const endsOf = ({ links, devices }: NodeConfig): string[] => [...Object.keys(links), ...Object.keys(devices ?? {})];
-  nodes.forEach((node, i) => {
-    const ends = new Set(endsOf(node));
-    for (const other of nodes.slice(0, i)) {
-      if (!mustMeet(node.name, other.name) || endsOf(other).some((link) => ends.has(link))) continue;
+/** Nodes that exchange heartbeats and have no link in common would each count the other as dead. */
+export function checkMeeting(report: Report, cluster: Cluster): void {
+  const told = new Set<string>();
+  for (const node of cluster.nodes) {
+    for (const other of audienceOf(cluster, node.name)) {
+      const pair = [node.name, other.name].toSorted().join(" ");
+      if (told.has(pair) || sharedLinks(cluster.links, node, other).length > 0) continue;
+      told.add(pair);
       const message = `${node.name} and ${other.name} have no link in common`;
       report.error("no-common-link", ["nodes", node.name], "key", message, "give both an end of one link");
     }
-  });
+  }
 }

@@ -9,7 +9,7 @@ import { readDocument } from "./document.ts";
 import { parseDuration } from "./duration.ts";
 import { readGroups } from "./meaning-groups.ts";
 import { checkMeeting, readLinks } from "./meaning-links.ts";
-import { readNodes } from "./meaning-nodes.ts";
+import { readNodes, readVoters } from "./meaning-nodes.ts";
 import type { ParsedConfig } from "./parsed-config.ts";
 import { readQuorum } from "./meaning-quorum.ts";
 import { Report } from "./report.ts";
@@ -66,7 +66,7 @@ function readMeaning(report: Report, shaped: Shape, jiffy: number): ParsedConfig
   const drafts = readLinks(report, shaped);
   const links = drafts.map((draft) => draft.config);
   const nodes = readNodes(report, shaped, drafts);
-  if (report.errors.length === 0) checkMeeting(report, nodes, () => true);
+  const voters = readVoters(report, shaped, nodes);
   const { groups, addresses, interfaces } = readGroups(report, shaped, nodes);
   const keys = readKeys(report, shaped);
   const quorum = readQuorum(report, shaped, nodes, groups);
@@ -80,9 +80,12 @@ function readMeaning(report: Report, shaped: Shape, jiffy: number): ParsedConfig
     groups,
     keys,
     seal: shaped.cluster.seal ?? "encrypt",
+    ...voters,
     ...quorum,
   };
-  return { file: report.file, cluster: { ...meaning, digest: digest(meaning) }, addresses, interfaces };
+  const cluster = { ...meaning, digest: digest(meaning) };
+  checkMeeting(report, cluster);
+  return report.errors.length > 0 ? undefined : { file: report.file, cluster, addresses, interfaces };
 }
 
 function readTiming(report: Report, shaped: Shape, jiffy: number): Timing | undefined {
