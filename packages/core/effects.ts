@@ -147,6 +147,8 @@ export type Input =
     }
   /** Since the interface came up, own ones not counted. */
   | { readonly kind: "framesCounted"; readonly interface: InterfaceName; readonly frames: number }
+  /** On which interface a link works now; undefined: on none. Told at the start too, and it makes no event. */
+  | { readonly kind: "linkBound"; readonly link: LinkName; readonly interface: InterfaceName | undefined }
   | { readonly kind: "linkChanged"; readonly link: LinkName; readonly up: boolean; readonly detail: string }
   | { readonly kind: "armFailed"; readonly group: GroupName; readonly number: number; readonly detail: string }
   | { readonly kind: "saveFailed"; readonly group: GroupName; readonly detail: string }

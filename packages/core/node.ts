@@ -5,7 +5,9 @@
  * order. `nextDeadline` says when a `tick` is wanted; an early one does no harm. The lease is in ownership/lease, who
  * hears whom in membership; this file and node/ alone join them.
  */
+import { adaptersDeadline, heardAnswer, linkBound, takeFrames, watchAdapters } from "./node/adapters.ts";
 import { addressAnswered, aloneDeadline, askReference, watchAlone } from "./node/alone.ts";
+import { interfaceChanged } from "./node/carrier.ts";
 import { happened } from "./node/events.ts";
 import {
   beatDrain,
@@ -42,11 +44,12 @@ import {
   forgetRequest,
 } from "./ownership/lease/holder.ts";
 import { forwarded, forwardFailed, offerAfterCommit } from "./ownership/lease/hand-over.ts";
-import type { InterfaceName } from "./units/names.ts";
+import type { Mac } from "./units/mac.ts";
 import { after, between, earliest, type Instant } from "./units/time.ts";
 import { unreachable } from "./units/unreachable.ts";
 
-export { type Beginning, newNode, type NodeState } from "./node/state.ts";
+export { newNode } from "./node/starting.ts";
+export type { Beginning, NodeState } from "./node/state.ts";
 export { viewOf } from "./node/view.ts";
 
 /** Take one input at `now`. The effects are in the order in which they must be performed. */
@@ -72,6 +75,7 @@ export function nextDeadline(state: NodeState, now: Instant): Instant {
     groupsDeadline(state, now),
     failbackDeadline(state, now),
     aloneDeadline(state, now),
+    adaptersDeadline(state, now),
   );
   if (state.abstaining) next = earliest(next, state.abstainUntil);
   for (const pending of state.pending) next = earliest(next, pending.until);
@@ -120,7 +124,9 @@ function take(state: NodeState, input: Input, now: Instant): void {
     case "rejected":
       return rejected(state, input, now);
     case "interfaceChanged":
-      return interfaceChanged(state, input.interface, input.up, now);
+      return interfaceChanged(state, input, now);
+    case "linkBound":
+      return linkBound(state, input.link, input.interface, now);
     case "linkChanged":
       return happened(state, now, {
         code: input.up ? "link-up" : "link-down",
@@ -132,6 +138,7 @@ function take(state: NodeState, input: Input, now: Instant): void {
     case "fenceReinstalled":
       return fenceReinstalled(state, input.detail, now);
     case "answered":
+      if (input.of === undefined) heardAnswer(state, input.address, input.interface, now);
       return addressAnswered(
         state,
         input.of === undefined ? undefined : state.groups.get(input.of),
@@ -141,6 +148,7 @@ function take(state: NodeState, input: Input, now: Instant): void {
     case "reconfigured":
       return reconfigure(state, input, now);
     case "framesCounted":
+      return takeFrames(state, input, now);
     case "fitness":
       return;
     case "paused":
@@ -195,11 +203,7 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
       sayReady(state, group, false, now);
       return trouble(state, group, "fence-failed", `the fence does not relay: ${input.detail}`, now);
     case "addressesPlaced":
-      group.addressesPlaced = group.addressesWanted;
-      group.macs = input.macs;
-      group.addressTrouble = undefined;
-      announce(state, group);
-      return getReady(state, group, now);
+      return addressesPlaced(state, group, input.macs, now);
     case "addressesFailed":
       group.addressTrouble = { detail: input.detail, at: now };
       trouble(state, group, "address-failed", `addresses not placed: ${input.detail}`, now);
@@ -219,6 +223,14 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
     default:
       return unreachable(input);
   }
+}
+
+function addressesPlaced(state: NodeState, group: Group, macs: readonly Mac[], now: Instant): void {
+  group.addressesPlaced = group.addressesWanted;
+  group.macs = macs;
+  group.addressTrouble = undefined;
+  announce(state, group);
+  getReady(state, group, now);
 }
 
 const TROUBLE_TOLD_EVERY_MS = 60_000;
@@ -255,6 +267,7 @@ function passTime(state: NodeState, now: Instant, beats: boolean): void {
   watchCrashes(state, now);
   watchPeers(state, now);
   watchAlone(state, now);
+  watchAdapters(state, now);
   for (const group of state.groups.values()) {
     tickFarewell(state, group, now);
     tickLease(state, group, now);
@@ -338,24 +351,6 @@ function rejected(state: NodeState, input: Extract<Input, { kind: "rejected" }>,
     level: reason === "replay" || reason === "garbled" ? "warning" : "alarm",
     text: `${input.count} heartbeats from ${source} on ${link} dropped by ${state.self.name}: ${reason}`,
   });
-}
-
-function interfaceChanged(state: NodeState, name: InterfaceName, up: boolean, now: Instant): void {
-  if (state.interfacesDown.has(name) !== up) return;
-  if (up) state.interfacesDown.delete(name);
-  else state.interfacesDown.add(name);
-  happened(state, now, {
-    code: up ? "interface-up" : "interface-down",
-    level: up ? "info" : "alarm",
-    text: `interface ${name} of ${state.self.name} ${up ? "has a carrier again" : "has no carrier"}`,
-  });
-  for (const group of state.groups.values()) {
-    if (!group.interfaces.includes(name)) continue;
-    placeGroup(state, group, now);
-    // What was announced while the carrier was away reached nobody.
-    if (up && group.addressesPlaced) announce(state, group);
-  }
-  tellEverybody(state);
 }
 
 /** F7: it was put back closed; whoever holds asks for grants at once. */

@@ -6,7 +6,6 @@ import { bidFarewell, endFarewell } from "./handing-over.ts";
 import { abandonMove, continueMove } from "./moves.ts";
 import { recordOf } from "./overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
-import { adaptersOf } from "../cluster.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { tickIdle, tickPreparing, preparingDeadline } from "../ownership/lease/candidate.ts";
 import { closed, holdingDeadline, tickClosing, tickHolding } from "../ownership/lease/holder.ts";
@@ -161,7 +160,7 @@ function outcomeOf(state: NodeState, group: Group, outcome: LeaseOutcome, now: I
 export function wantAddresses(state: NodeState, group: Group, wanted: boolean): void {
   group.addressesWanted = wanted;
   if (!wanted) group.addressesPlaced = false;
-  const adapters = adaptersOf(state.self, group.config).map(([service]) => service as InterfaceName);
+  const adapters = group.segments.map((segment) => segment.adapters[segment.inUse] as InterfaceName);
   state.later.push({ kind: "placeAddresses", group: group.config.name, wanted, adapters });
 }
 

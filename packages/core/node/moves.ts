@@ -17,6 +17,7 @@ const REASONS: Readonly<Record<string, string>> = {
   drained: "is drained",
   stopping: "is stopping",
   "interface-down": "has lost the interface of its addresses",
+  "adapters-failed": "has no adapter left for its addresses",
   "address-failed": "cannot place its addresses",
   generation: "has another configuration than the cluster",
   crashing: "crashed too often to own anything now",
