@@ -16,6 +16,7 @@ import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
 const NOBODY4 = "0.0.0.0" as Ipv4;
 const NOBODY6 = "::" as Ipv6;
 
+/** Hears answers of the reference, of the other nodes' own addresses and of the groups', on whichever interface was asked. */
 export class Probes {
   readonly #adapters: Adapters;
   readonly #input: (input: Input) => void;
@@ -45,10 +46,18 @@ export class Probes {
     this.#listening.clear();
     const places = cluster.groups.flatMap(({ name, addresses }) => addresses.map((place) => ({ name, place })));
     this.#places = new Map(places.map(({ place }) => [place.address, interfaceFor(self, place) ?? ""]));
+    const others = cluster.nodes.filter((node) => node.name !== self.name);
+    const stations = [...(cluster.reference ?? []), ...others.flatMap((node) => Object.values(node.links))];
     this.#of = new Map([
-      ...(cluster.reference ?? []).map((address): [IpAddress, undefined] => [address, undefined]),
+      ...stations.map((address): [IpAddress, undefined] => [address, undefined]),
       ...places.map(({ name, place }): [IpAddress, GroupName] => [place.address, name]),
     ]);
+  }
+
+  close(): void {
+    for (const listener of this.#listening.values()) listener.close();
+    this.#listening.clear();
+    this.#sender.close();
   }
 
   /** What cannot be sent is not answered either. */
