@@ -1,8 +1,11 @@
 /** The addresses of the groups this node holds: on their interfaces, kept there, announced to the neighbours. */
 import { constants } from "node:os";
+import { ClaimMeter } from "./claim-meter.ts";
 import { claimOf } from "./claims.ts";
 import { logLine } from "./log.ts";
 import { Probes } from "./probes.ts";
+import { TakeoverChecks } from "./takeover-checks.ts";
+import { monotonic } from "./clock.ts";
 import type { Cluster, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
 import { interfaceFor, segmentsOf } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
@@ -39,6 +42,8 @@ export class GroupAddresses {
   readonly #unusable = new Map<GroupName, { readonly since: Instant; lookAt: Instant }>();
   readonly #addresses: Addresses;
   readonly #neighbours: Neighbours;
+  readonly #checks: TakeoverChecks;
+  readonly #meter = new ClaimMeter();
   readonly #announced = new Map<GroupName, Announcement>();
   readonly #listening = new Map<InterfaceName, { readonly index: number; readonly listener: FrameListener }>();
 
@@ -46,20 +51,20 @@ export class GroupAddresses {
     this.#adapters = adapters;
     this.#input = input;
     this.#configure(cluster, self);
-    this.probes = new Probes(cluster, self, adapters, input);
+    const isAnnounced = (group: GroupName): boolean => this.#announced.has(group);
+    this.probes = new Probes(cluster, self, adapters, { input, isAnnounced });
     this.#addresses = new Addresses(native, adapters, {
       restored: (place) => this.#tell(place, (group) => ({ ...restored(place), group })),
       failed: ({ address, detail }) => this.#tell(address, (group) => ({ kind: "addressesFailed", group, detail })),
     });
     const frames = new FrameSender(native);
-    this.#neighbours = createNeighbours({
-      macOf: (name) => adapters.byName(name)?.mac,
-      send: (name, frame) => {
-        const adapter = adapters.byName(name);
-        const sent = adapter === undefined ? -constants.errno.ENODEV : frames.sendFrame(adapter.index, frame);
-        return sent < 0 ? failure(errnoName(sent)) : success(undefined);
-      },
-    });
+    const send = (name: InterfaceName, frame: Uint8Array): Result<void, string> => {
+      const adapter = adapters.byName(name);
+      const sent = adapter === undefined ? -constants.errno.ENODEV : frames.sendFrame(adapter.index, frame);
+      return sent < 0 ? failure(errnoName(sent)) : success(undefined);
+    };
+    this.#neighbours = createNeighbours({ macOf: (name) => adapters.byName(name)?.mac, send });
+    this.#checks = new TakeoverChecks(cluster, adapters, send, input);
   }
 
   /**
@@ -69,6 +74,7 @@ export class GroupAddresses {
   change(cluster: Cluster, self: NodeConfig): void {
     this.#configure(cluster, self);
     this.probes.change(cluster, self);
+    this.#checks.change(cluster);
     for (const { listener } of this.#listening.values()) listener.close();
     const names = [...this.#listening.keys()];
     this.#listening.clear();
@@ -201,20 +207,25 @@ export class GroupAddresses {
     if (before?.term === term) this.#neighbours.again(group, now);
     for (const place of places) this.#listen(place.interface);
     this.run(now);
+    this.#checks.apply(this.#announced, now);
   }
 
   stopAnnouncing(group: GroupName, now: Instant): void {
-    if (this.#announced.delete(group)) this.#neighbours.apply(this.#announced, now);
+    if (!this.#announced.delete(group)) return;
+    this.#neighbours.apply(this.#announced, now);
+    this.#checks.apply(this.#announced, now);
   }
 
   nextDeadline(): Instant {
     const looks = [...this.#unusable.values()].map(({ lookAt }) => lookAt);
-    return earliest(this.#neighbours.nextDeadline(), instant(this.#addresses.nextDeadline()), ...looks);
+    const [announcing, checking] = [this.#neighbours.nextDeadline(), this.#checks.nextDeadline()];
+    return earliest(announcing, checking, instant(this.#addresses.nextDeadline()), ...looks);
   }
 
   run(now: Instant): void {
     // A failed announcement is repeated by its schedule; an interface without carrier is reported as such.
     this.#neighbours.run(now);
+    this.#checks.run(now);
     this.#addresses.refresh(now);
     this.#look(now);
   }
@@ -235,8 +246,12 @@ export class GroupAddresses {
     if (claim === undefined) return;
     const group = this.#groupOf.get(claim.address);
     if (group === undefined || !this.#announced.has(group)) return;
-    if (claim.mac === this.#adapters.byName(name)?.mac) return;
-    this.#input({ kind: "conflict", group, address: claim.address, mac: claim.mac, interface: name });
+    // One of its own: another adapter of this node is in the same network.
+    if (this.#adapters.all().some(({ mac }) => mac === claim.mac)) return;
+    const count = this.#meter.take(claim.address, claim.mac, monotonic());
+    if (count === undefined) return;
+    const node = this.#checks.nodeWith(claim.mac, name);
+    this.#input({ kind: "conflict", group, ...claim, interface: name, count, ...(node === undefined ? {} : { node }) });
   }
 }
 

@@ -1,5 +1,7 @@
 /** Asks the network who answers for an address (`probe` of the core): ARP for IPv4, neighbour solicitations for IPv6. */
+import { ClaimMeter } from "./claim-meter.ts";
 import { claimOf } from "./claims.ts";
+import { monotonic } from "./clock.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import { interfaceFor } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
@@ -15,18 +17,25 @@ import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
 const NOBODY4 = "0.0.0.0" as Ipv4;
 const NOBODY6 = "::" as Ipv6;
 
+export interface ProbeEvents {
+  readonly input: (input: Input) => void;
+  /** What others say of an address that is announced here is heard elsewhere. */
+  readonly isAnnounced: (group: GroupName) => boolean;
+}
+
 export class Probes {
   readonly #adapters: Adapters;
-  readonly #input: (input: Input) => void;
+  readonly #events: ProbeEvents;
+  readonly #meter = new ClaimMeter();
   readonly #sender = new FrameSender(native);
   readonly #listening = new Map<number, FrameListener>();
   #of: ReadonlyMap<IpAddress, GroupName | undefined> = new Map();
   /** The kernel's name of the interface of each group's address. */
   #places: ReadonlyMap<IpAddress, string> = new Map();
 
-  constructor(cluster: Cluster, self: NodeConfig, adapters: Adapters, input: (input: Input) => void) {
+  constructor(cluster: Cluster, self: NodeConfig, adapters: Adapters, events: ProbeEvents) {
     this.#adapters = adapters;
-    this.#input = input;
+    this.#events = events;
     this.change(cluster, self);
   }
 
@@ -83,6 +92,12 @@ export class Probes {
   #heard(frame: Uint8Array, own: string | undefined, on: InterfaceName): void {
     const claim = claimOf(frame);
     if (claim === undefined || claim.mac === own || !this.#of.has(claim.address)) return;
-    this.#input({ kind: "answered", of: this.#of.get(claim.address), ...claim, interface: on });
+    if (this.#adapters.all().some(({ mac }) => mac === claim.mac)) return;
+    const of = this.#of.get(claim.address);
+    if (of !== undefined) {
+      if (this.#events.isAnnounced(of)) return;
+      if (this.#meter.take(claim.address, claim.mac, monotonic()) === undefined) return;
+    }
+    this.#events.input({ kind: "answered", of, ...claim, interface: on });
   }
 }

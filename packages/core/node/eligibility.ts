@@ -15,6 +15,7 @@ export function ineligibility(state: NodeState, group: Group): Ineligibility {
   if (state.drained !== undefined) return "drained";
   if (group.interfaces.some((name) => state.interfacesDown.has(name))) return "interface-down";
   if (group.addressTrouble !== undefined) return "address-failed";
+  if (group.config.onConflict === "yield" && group.conflicts.yielded) return "yielded";
   return "";
 }
 

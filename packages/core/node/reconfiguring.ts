@@ -2,6 +2,7 @@
  * Another configuration while everything runs: what did not change is not touched, so what is open stays open. Whether it
  * may be taken over was decided before (reload-plan.ts).
  */
+import { askAgain } from "./conflicts.ts";
 import { endFarewell } from "./handing-over.ts";
 import { happened } from "./events.ts";
 import { leaseContext, wantAddresses } from "./leases.ts";
@@ -115,6 +116,7 @@ function changeGroup(state: NodeState, group: Group, config: GroupConfig, selfBe
     group.addressesPlaced = false;
     if (group.addressesWanted && mayEverOwn(config, state.self)) wantAddresses(state, group, true);
   }
+  askAgain(group, now);
   placeGroup(state, group, now);
 }
 

@@ -1,5 +1,7 @@
 /** Everything one node knows and is about to do. `step` (../node.ts) owns it and changes it in place. */
 import type { Alone, Search } from "./alone.ts";
+import type { TakeoverCheck } from "./confirming.ts";
+import { type Conflicts, newConflicts } from "./conflicts.ts";
 import type { Cluster, GroupConfig, NodeConfig, Timing } from "../cluster.ts";
 import type { Effect, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
@@ -59,7 +61,10 @@ export interface Group {
   marks: { lastHeardOfOwner: Instant | undefined; stoodAt: Instant | undefined; electedAt: Instant | undefined };
   /** When a planned move last brought it here or took it from here; failback waits `settle` from then. */
   settledAt: Instant;
-  conflictAt: Instant | undefined;
+  /** Others that use its addresses. */
+  readonly conflicts: Conflicts;
+  /** Whether clients were seen to follow this node, while that is looked at. */
+  takeover: TakeoverCheck | undefined;
 }
 
 export interface Offer {
@@ -303,7 +308,8 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     cause: "nobody has owned it since this node started",
     marks: { lastHeardOfOwner: undefined, stoodAt: undefined, electedAt: undefined },
     settledAt: after(now, -config.settle),
-    conflictAt: undefined,
+    conflicts: newConflicts(now),
+    takeover: undefined,
   };
 }
 
