@@ -177,13 +177,7 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
     case "closeFailed":
       farewellClosed(state, group, false, now);
       closeFailed(group.lease, leaseContext(state, group, now));
-      return trouble(
-        state,
-        group,
-        "fence-failed",
-        `the fence did not close when told, it ends by itself: ${input.detail}`,
-        now,
-      );
+      return trouble(state, group, "fence-failed", `the fence did not close, it ends by itself: ${input.detail}`, now);
     case "forwarded":
       forwarded(group.lease, leaseContext(state, group, now));
       return tellEverybody(state);

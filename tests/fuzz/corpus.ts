@@ -55,14 +55,17 @@ function heartbeatOutcome(bytes: Uint8Array): string {
   if (!result.ok) return refusal(result) ?? "";
   const h = result.value;
   const kinds = [...new Set(h.lease.map((entry) => entry.kind))].toSorted();
-  const lists = (["heard", "groups", "events", "requests", "outcomes"] as const).filter((list) => h[list].length > 0);
+  const lists = (["adapters", "heard", "groups", "events", "requests", "outcomes"] as const).filter(
+    (list) => h[list].length > 0,
+  );
+  if (h.version === 1) return "understood as version 1";
   return `understood ${[...kinds.slice(0, 1), ...lists.slice(0, 1)].join(" ") || "head"}`;
 }
 
 function heartbeatSeeds(): readonly Uint8Array[] {
   const made = new RandomHeartbeats(new Chance(1), ANY_WORLD);
   const some: Heartbeat[] = [FULL, typicalHeartbeat(2, 2), ...Array.from({ length: 40 }, () => made.heartbeat(1))];
-  return some.map(emitHeartbeat);
+  return [...some, { ...FULL, version: 1 }].map(emitHeartbeat);
 }
 
 const MAC = "02:00:00:00:00:0a" as Mac;

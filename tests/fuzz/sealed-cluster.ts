@@ -36,7 +36,7 @@ export const CLUSTER: Cluster = {
     keep: milliseconds(236),
     jiffy: milliseconds(4),
   },
-  links: LINKS.map((name, i) => ({ name, port: 7400 + i })),
+  links: LINKS.map((name, i) => ({ kind: "udp", name, port: 7400 + i })),
   nodes: NODES.map((name, i) => ({
     name,
     role: "member",

@@ -24,7 +24,7 @@ export function readLinks(report: Report, shape: Shape): LinkConfig[] {
     report.error("reserved-name", ["links", name], "key", `a link cannot be called ${name}`, hint);
   }
   const usable = names.filter((each) => each !== "role" && each !== "interfaces");
-  return usable.map((name) => ({ name: name as LinkName, port: shape.links[name]?.port ?? 0 }));
+  return usable.map((name) => ({ kind: "udp", name: name as LinkName, port: shape.links[name]?.port ?? 0 }));
 }
 
 export function readNodes(report: Report, shape: Shape, links: readonly LinkConfig[]): NodeConfig[] {
@@ -96,7 +96,7 @@ export function reportInterfaceName(report: Report, path: Path, text: string): v
 }
 
 function checkLinkAddresses(report: Report, nodes: readonly NodeConfig[], links: readonly LinkConfig[]): void {
-  const ports = new Map<string, number>(links.map((link) => [link.name, link.port]));
+  const ports = new Map<string, number>(links.map((link) => [link.name, link.kind === "udp" ? link.port : 0]));
   const seen = new Map<string, { node: string; link: string }>();
   const family = new Map<string, { node: string; ipv4: boolean }>();
   for (const node of nodes) {

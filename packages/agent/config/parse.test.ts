@@ -30,8 +30,8 @@ test("a good file becomes the typed cluster, defaults filled in", () => {
     digest: result.value.cluster.digest,
     timing: { heartbeat: 100, dead: 300, window: 48, keep: 236, jiffy: 4 },
     links: [
-      { name: "lan", port: 7400 },
-      { name: "priv", port: 7400 },
+      { kind: "udp", name: "lan", port: 7400 },
+      { kind: "udp", name: "priv", port: 7400 },
     ],
     nodes: [
       {

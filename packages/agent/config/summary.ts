@@ -1,5 +1,5 @@
 /** What a right configuration promises and risks, for `check-config`: as text and as JSON. */
-import type { Cluster, Failback, GroupConfig } from "@holdfast/core/cluster.ts";
+import { type Cluster, type Failback, type GroupConfig, linkText } from "@holdfast/core/cluster.ts";
 import {
   durationText,
   lossesTolerated,
@@ -24,7 +24,7 @@ export function summaryJson({ file, cluster }: ParsedConfig, warnings: readonly 
     file,
     ok: true,
     errors: [],
-    warnings,
+    warnings: warnings.map(({ code, text }) => ({ code, text })),
     cluster: cluster.name,
     generation: cluster.generation,
     digest: cluster.digest,
@@ -87,7 +87,7 @@ export function summaryText(
     row("voters", votersItems(cluster), ", "),
     row(
       "links",
-      cluster.links.map((link) => `${link.name} udp/${link.port}`),
+      cluster.links.map((link) => `${link.name} ${linkText(link)}`),
       ", ",
     ),
     timingRows(cluster, tickAssumed),

@@ -8,7 +8,7 @@ import { happened } from "./events.ts";
 import { leaseContext, wantAddresses } from "./leases.ts";
 import { placeGroup } from "./moves.ts";
 import { type Group, interfacesOf, mayEverOwn, newGroup, type NodeState, tellEverybody } from "./state.ts";
-import { type Cluster, type GroupConfig, interfaceFor, type NodeConfig } from "../cluster.ts";
+import { type Cluster, type GroupConfig, interfaceFor, type NodeConfig, sharedLinks } from "../cluster.ts";
 import type { Input } from "../effects.ts";
 import { newHearing } from "../membership/hearing.ts";
 import { newPeer, type Peer } from "../membership/peer.ts";
@@ -48,10 +48,10 @@ export function reconfigure(
 function changePeers(state: NodeState, cluster: Cluster): void {
   state.voters = cluster.nodes.map((node) => node.name);
   state.majority = majorityOf(state.voters.length);
-  const links = cluster.links.map((link) => link.name);
   for (const name of state.peers.keys()) if (!state.voters.includes(name)) state.peers.delete(name);
   for (const config of cluster.nodes) {
     if (config.name === state.self.name) continue;
+    const links = sharedLinks(cluster.links, state.self, config);
     const peer = state.peers.get(config.name);
     if (peer === undefined) state.peers.set(config.name, newPeer(config, links));
     else changePeer(peer, config, links);

@@ -2,7 +2,7 @@
 import type { Alone, Search } from "./alone.ts";
 import type { TakeoverCheck } from "./confirming.ts";
 import { type Conflicts, newConflicts } from "./conflicts.ts";
-import type { Cluster, GroupConfig, NodeConfig, Timing } from "../cluster.ts";
+import { type Cluster, type GroupConfig, type NodeConfig, sharedLinks, type Timing } from "../cluster.ts";
 import type { Effect, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
@@ -204,7 +204,6 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
   const { cluster } = beginning;
   const self = cluster.nodes.find((node) => node.name === beginning.node);
   if (self === undefined) throw new Error(`node ${beginning.node} is not in the configuration`);
-  const links = cluster.links.map((link) => link.name);
   const others = cluster.nodes.filter((node) => node.name !== self.name);
   const voters = cluster.nodes.map((node) => node.name);
   const origin = { timing: cluster.timing, kernel: beginning.kernel, open: beginning.open };
@@ -224,7 +223,7 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     about: beginning.about ?? { software: "", keys: [] },
     voters,
     majority: majorityOf(voters.length),
-    peers: new Map(others.map((node) => [node.name, newPeer(node, links)])),
+    peers: new Map(others.map((node) => [node.name, newPeer(node, sharedLinks(cluster.links, self, node))])),
     groups: new Map(groups),
     retired,
     formerGeneration: undefined,
