@@ -323,6 +323,7 @@ export function watchAsOwner(group: Group, now: Instant): void {
   conflicts.defendedAt = undefined;
   conflicts.defenceOwed = false;
   conflicts.probeAt = earliest(conflicts.probeAt, after(now, KEPT_AFTER_MS));
+  for (const stranger of conflicts.strangers.values()) stranger.toldAt = undefined;
 }
 
 /** `on_conflict: yield`: nobody stands while a stranger is there. */
