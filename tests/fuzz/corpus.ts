@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Chance } from "./chance.ts";
-import { KERNEL_MESSAGES } from "./kernel-messages.ts";
+import { KERNEL_MESSAGES, ROUTING_MESSAGES } from "./kernel-messages.ts";
 import { mutate } from "./mutate.ts";
 import { ANY_WORLD, RandomHeartbeats } from "./random-heartbeat.ts";
 import { SECRET_KEYS } from "./sealed-cluster.ts";
@@ -27,7 +27,7 @@ import { parseAddress } from "@holdfast/linux/netlink/addresses.ts";
 import { parseLink } from "@holdfast/linux/netlink/links.ts";
 import { attributeList, messages } from "@holdfast/linux/netlink/message.ts";
 import { parseNeighbour } from "@holdfast/linux/netlink/neighbours.ts";
-import { defaultRoute } from "@holdfast/linux/netlink/routes.ts";
+import { parseRoute } from "@holdfast/linux/netlink/routes.ts";
 import { eventAuthor, eventTable, parseElements, parseTable } from "@holdfast/linux/nftables/tables.ts";
 
 /** Longer inputs are not kept. */
@@ -126,8 +126,6 @@ function kernelOutcome(bytes: Uint8Array): string {
   const names = [
     parseLink(first) === undefined ? "" : "link",
     parseAddress(first) === undefined ? "" : "address",
-    parseNeighbour(first) === undefined ? "" : "neighbour",
-    defaultRoute(first).length === 0 ? "" : "gateways",
     parseTable(first) === undefined ? "" : "table",
     eventTable(first) === undefined ? "" : "event",
     eventAuthor(first) === "an unknown process" ? "" : "author",
@@ -137,13 +135,21 @@ function kernelOutcome(bytes: Uint8Array): string {
   return `${Math.min(found.length, 2)} messages: ${names.filter((name) => name !== "").join(" ")}`;
 }
 
+function routingOutcome(bytes: Uint8Array): string {
+  const [first] = messages(bytes);
+  if (first === undefined) return "no message";
+  const neighbour = parseNeighbour(first) === undefined ? "" : "neighbour ";
+  const route = parseRoute(first);
+  return `${neighbour}${route === undefined ? "" : `route ${route.kind}, ${Math.min(2, route.hops.length)} ways`}`;
+}
+
 function sealedOutcome(bytes: Uint8Array): string {
   // Anew each time: what was opened once is a replay.
-  const opened = createSealer({ ...sealing, boot: OPENER }).open(bytes);
+  const opened = createSealer({ ...sealing, boot: OPENER }).open(bytes, "lan");
   return opened.ok ? "opened" : opened.error.reason;
 }
 
-const sealing = { cluster: "fuzz", keys: SECRET_KEYS, suite: "encrypt" as const };
+const sealing = { cluster: "fuzz", node: "n1", keys: SECRET_KEYS, suite: "encrypt" as const };
 const OPENER = "b0b1b2b3b4b5b6b7" as BootId;
 
 export const TARGETS: readonly Target[] = [
@@ -154,7 +160,10 @@ export const TARGETS: readonly Target[] = [
     seeds: () => {
       const sealer = createSealer({ ...sealing, boot: FULL.boot });
       const own = createSealer({ ...sealing, boot: OPENER });
-      return [sealer.seal(2, new Uint8Array(0)), own.seal(2, new Uint8Array(0))];
+      const nothing = new Uint8Array(0);
+      return [sealer, own].flatMap((each) =>
+        ([1, 2] as const).map((version) => each.seal({ version, link: "lan", receiver: "n1", stream: 2 }, nothing)),
+      );
     },
   },
   {
@@ -188,6 +197,7 @@ export const TARGETS: readonly Target[] = [
     seeds: echoSeeds,
     repair: repairPacket,
   },
+  { name: "routing", outcomeOf: routingOutcome, seeds: () => ROUTING_MESSAGES },
   { name: "kernel", outcomeOf: kernelOutcome, seeds: () => KERNEL_MESSAGES },
 ];
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { test } from "node:test";
 import { Chance } from "./chance.ts";
-import { KERNEL_MESSAGES } from "./kernel-messages.ts";
+import { KERNEL_MESSAGES, ROUTING_MESSAGES } from "./kernel-messages.ts";
 import { mutate } from "./mutate.ts";
 import type { Native } from "@holdfast/linux/native.ts";
 import { listAddresses } from "@holdfast/linux/netlink/addresses.ts";
@@ -11,7 +11,7 @@ import { listLinks } from "@holdfast/linux/netlink/links.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
 import { ACK, MessageWriter, REQUEST, TYPE_DONE, TYPE_ERROR } from "@holdfast/linux/netlink/message.ts";
 import { listNeighbours } from "@holdfast/linux/netlink/neighbours.ts";
-import { defaultGateways } from "@holdfast/linux/netlink/routes.ts";
+import { defaultGateways } from "@holdfast/linux/netlink/gateways.ts";
 import { type NetlinkError, RequestSocket } from "@holdfast/linux/netlink/socket.ts";
 import { countRules, listChains, listElements, listTables } from "@holdfast/linux/nftables/tables.ts";
 
@@ -57,6 +57,7 @@ test(`20000 damaged answers (seed ${SEED}): each dump and each acknowledgement e
   const done = ending(TYPE_DONE, new Uint8Array(4), 2);
   const seeds = [
     ...KERNEL_MESSAGES,
+    ...ROUTING_MESSAGES,
     done,
     ending(TYPE_ERROR, new Uint8Array(20), 0x100),
     ending(TYPE_ERROR, Uint8Array.of(0xea, 0xff, 0xff, 0xff, ...new Uint8Array(40).fill(7)), 0x300),

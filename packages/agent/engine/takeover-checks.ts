@@ -12,7 +12,7 @@ import { native } from "@holdfast/linux/load.ts";
 import { NETLINK_ROUTE } from "@holdfast/linux/netlink/links.ts";
 import { MessageWriter } from "@holdfast/linux/netlink/message.ts";
 import { listNeighbours, type Neighbour } from "@holdfast/linux/netlink/neighbours.ts";
-import { defaultGateways } from "@holdfast/linux/netlink/routes.ts";
+import { defaultGateways } from "@holdfast/linux/netlink/gateways.ts";
 import { RequestSocket } from "@holdfast/linux/netlink/socket.ts";
 import { EchoSocket } from "@holdfast/linux/packet/echo.ts";
 import {

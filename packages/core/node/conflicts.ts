@@ -8,6 +8,7 @@
 import { happened } from "./events.ts";
 import { announce } from "./leases.ts";
 import { placeGroup } from "./moves.ts";
+import { recordOf } from "./overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
 import type { Input } from "../effects.ts";
 import { isAlive } from "../membership/peer.ts";
@@ -237,7 +238,7 @@ function judge(state: NodeState, group: Group, now: Instant): void {
 function isOwnerKnown(state: NodeState, group: Group, now: Instant): boolean {
   if (group.lease.state.role === "holding" || group.relayUntil !== undefined || group.farewell !== undefined)
     return true;
-  if (leaseHolder(group.record, now) !== undefined) return true;
+  if (leaseHolder(recordOf(state, group, now), now) !== undefined) return true;
   for (const peer of state.peers.values()) {
     if (!isAlive(peer, state.cluster.timing.dead, now)) continue;
     const report = peer.groups.get(group.config.name);

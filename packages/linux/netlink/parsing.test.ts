@@ -8,7 +8,7 @@ import { parseLink } from "./links.ts";
 import { attributeList, messages } from "./message.ts";
 import type { Message } from "./message.ts";
 import { parseNeighbour } from "./neighbours.ts";
-import { defaultRoute } from "./routes.ts";
+import { parseRoute } from "./routes.ts";
 
 /**
  * From dumps (RTM_GETLINK, RTM_GETADDR, NFT_MSG_GETTABLE, NFT_MSG_GETSETELEM) in a network namespace of Linux 6.18 on
@@ -63,12 +63,15 @@ test(
 );
 
 test("a default route names its gateways, each by its interface; a network has none", options, () => {
-  assert.deepEqual(defaultRoute(only(ROUTE)), [{ index: 2, gateway: "10.77.0.2" }]);
-  assert.deepEqual(defaultRoute(only(TWO_GATEWAYS)), [
-    { index: 2, gateway: "10.77.0.2" },
-    { index: 2, gateway: "10.77.0.3" },
-  ]);
-  assert.deepEqual(defaultRoute(only(NETWORK)), []);
+  const [first, second] = ["10.77.0.2", "10.77.0.3"].map((gateway) => ({ index: 2, gateway }));
+  for (const [hex, destination, hops] of [
+    [ROUTE, "0.0.0.0/0", [first]],
+    [TWO_GATEWAYS, "0.0.0.0/0", [first, second]],
+    [NETWORK, "10.77.0.0/24", [{ index: 2, gateway: undefined }]],
+  ] as const) {
+    const route = parseRoute(only(hex));
+    assert.deepEqual([route?.destination, route?.hops], [destination, hops]);
+  }
 });
 
 test("a link has its index, name, Ethernet address and state", options, () => {
@@ -77,6 +80,7 @@ test("a link has its index, name, Ethernet address and state", options, () => {
     name: "one",
     mac: "62:ce:c1:47:38:da",
     up: true,
+    down: undefined,
     loopback: false,
     port: false,
     flags: 0x11043,
