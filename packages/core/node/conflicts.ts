@@ -309,12 +309,14 @@ function pauseAfter(state: NodeState, probes: number): number {
 }
 
 function gone(state: NodeState, group: Group, address: IpAddress, stranger: Stranger, now: Instant): void {
-  group.conflicts.strangers.delete(address);
-  if (stranger.toldAt === undefined) return;
+  const { strangers } = group.conflicts;
+  strangers.delete(address);
+  if (stranger.toldAt === undefined || strangers.size > 0) return;
+  const { name } = group.config;
   happened(state, now, {
     code: "address-conflict-over",
-    group: group.config.name,
-    text: `${stranger.mac} claims ${address} no more, as far as ${state.self.name} hears`,
+    group: name,
+    text: `${stranger.mac} claims ${address} no more, and nobody another address of ${name}, as far as ${state.self.name} hears`,
   });
 }
 
