@@ -99,6 +99,7 @@ class GroupReader {
       settle:
         group?.settle === undefined ? DEFAULT_SETTLE : parseDuration(this.#report, [...path, "settle"], group.settle),
       ...(group?.on_quorum_loss === "hold" ? { onQuorumLoss: "hold" } : {}),
+      ...(group?.on_conflict === undefined || group.on_conflict === "defend" ? {} : { onConflict: group.on_conflict }),
       drain: this.#drain([...path, "drain"], group?.drain),
     };
   }

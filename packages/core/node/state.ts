@@ -10,6 +10,8 @@ import {
   type Timing,
   votersOf,
 } from "../cluster.ts";
+import type { TakeoverCheck } from "./confirming.ts";
+import { type Conflicts, newConflicts } from "./conflicts.ts";
 import type { Accepted, Effect, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
@@ -74,7 +76,10 @@ export interface Group {
   marks: { lastHeardOfOwner: Instant | undefined; stoodAt: Instant | undefined; electedAt: Instant | undefined };
   /** When a planned move last brought it here or took it from here; failback waits `settle` from then. */
   settledAt: Instant;
-  conflictAt: Instant | undefined;
+  /** Others that use its addresses. */
+  readonly conflicts: Conflicts;
+  /** Whether clients were seen to follow this node, while that is looked at. */
+  takeover: TakeoverCheck | undefined;
 }
 
 /** Mutable: the adapters of one of a group's segments on this node. */
@@ -351,7 +356,8 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     cause: "nobody has owned it since this node started",
     marks: { lastHeardOfOwner: undefined, stoodAt: undefined, electedAt: undefined },
     settledAt: after(now, -config.settle),
-    conflictAt: undefined,
+    conflicts: newConflicts(now),
+    takeover: undefined,
   };
 }
 
