@@ -4,18 +4,29 @@ import { Rejections } from "./rejections.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Input, RejectReason } from "@holdfast/core/effects.ts";
 import { parseHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
-import type { LinkName } from "@holdfast/core/units/names.ts";
+import type { BootId, LinkName } from "@holdfast/core/units/names.ts";
 import type { DatagramSource } from "@holdfast/linux/packet/socket-address.ts";
+
+/** Each is authentic. */
+const BOOTS_MAX = 64;
 
 export class Arrivals {
   readonly rejections = new Rejections();
   readonly #sealer: Pick<Sealer, "open">;
   readonly #input: (input: Input) => void;
+  readonly #name: (link: LinkName, address: string) => string;
   readonly #copies = new Copies();
+  readonly #sources = new Map<LinkName, Map<BootId, string>>();
 
-  constructor(sealer: Pick<Sealer, "open">, input: (input: Input) => void) {
+  /** `name`: a source as people shall read it. */
+  constructor(
+    sealer: Pick<Sealer, "open">,
+    input: (input: Input) => void,
+    name: (link: LinkName, address: string) => string = (_link, address) => address,
+  ) {
     this.#sealer = sealer;
     this.#input = input;
+    this.#name = name;
   }
 
   /** Never throws for what the bytes hold. */
@@ -30,10 +41,27 @@ export class Arrivals {
     // The seal's boot is the sender's proof; a message may not speak for another.
     if (parsed.value.boot !== opened.value.boot) return this.#rejected(link, "sender", from);
     this.#copies.add(parsed.value.boot, parsed.value.message);
-    this.#input({ kind: "heartbeat", link, heartbeat: parsed.value });
+    this.#input({
+      kind: "heartbeat",
+      link,
+      heartbeat: parsed.value,
+      source: this.#sourceOf(link, parsed.value.boot, from),
+    });
+  }
+
+  /** Asked for at the first heartbeat of a daemon on a link: a text for each of them would cost more than it says. */
+  #sourceOf(link: LinkName, boot: BootId, from: Readonly<DatagramSource>): string {
+    let sources = this.#sources.get(link);
+    if (sources === undefined) this.#sources.set(link, (sources = new Map()));
+    let source = sources.get(boot);
+    if (source === undefined) {
+      if (sources.size >= BOOTS_MAX) sources.clear();
+      sources.set(boot, (source = this.#name(link, from.address)));
+    }
+    return source;
   }
 
   #rejected(link: LinkName, reason: RejectReason, from: Readonly<DatagramSource>): void {
-    this.rejections.count(link, reason, `${from.address}:${from.port}`);
+    this.rejections.count(link, reason, from.address);
   }
 }

@@ -1,6 +1,7 @@
 /** Joins the core to this machine: every adapter it performs effects with, and everything that wakes it. */
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
+import { nodeReport } from "./about.ts";
 import { monotonic } from "./clock.ts";
 import { ControlChild } from "./control-child.ts";
 import { unprivilegedUser } from "./user.ts";
@@ -9,6 +10,7 @@ import { engineSealer } from "./engine-sealer.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
 import { Links } from "./links.ts";
+import { raiseLoopback } from "./loopback.ts";
 import { logEvent, logLine } from "./log.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
 import { Reload } from "./reload.ts";
@@ -74,9 +76,7 @@ export class Daemon {
     this.#cluster = cluster;
     this.#self = self;
     this.#keys = options.keys;
-    const loopback = adapters.all().find((adapter) => adapter.loopback);
-    // The fence is moved by datagrams over lo, which is down in a new network namespace.
-    if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
+    raiseLoopback(adapters);
     const kernel = kernelId();
     const now = monotonic();
     this.#fence = this.#openFence(kernel, now);
@@ -93,6 +93,7 @@ export class Daemon {
         boot,
         kernel,
         seed: options.seed,
+        about: nodeReport(options.keys),
         records: this.#fence.records,
         open,
         crashes,
@@ -158,6 +159,7 @@ export class Daemon {
     if (!widened.ok) return widened;
     this.#sealer.useKeys(keys);
     this.#keys = keys;
+    this.#engine.state.about = nodeReport(keys);
     this.#cluster = cluster;
     this.#self = self;
     this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);

@@ -5,6 +5,7 @@ import type { Effect, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
 import { crashingUntil } from "./crashes.ts";
+import { newTelling, type RejectedCount, type Telling } from "./rejecting.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
 import { newPeer, type Peer } from "../membership/peer.ts";
@@ -166,10 +167,9 @@ export interface NodeState {
   requestNumber: number;
   readonly pending: PendingRequest[];
   readonly served: ServedRequest[];
-  readonly rejected: Map<
-    string,
-    { readonly link: string; readonly reason: string; readonly source: string; count: number; toldAt: Instant }
-  >;
+  readonly rejected: Map<string, RejectedCount>;
+  /** How many of the events that strangers cause may still go out. */
+  readonly telling: Telling;
 }
 
 /** What a daemon brings with it when it starts. */
@@ -254,6 +254,7 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     pending: [],
     served: [],
     rejected: new Map(),
+    telling: newTelling(now),
   };
 }
 

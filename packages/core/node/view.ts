@@ -49,6 +49,7 @@ function viewSelf(state: NodeState, node: NodeConfig): PeerView {
     reports: [],
     reportsAge_ms: 0,
     groups: [],
+    about: state.about,
   };
 }
 
@@ -79,6 +80,7 @@ function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
     reports: peer.heard,
     reportsAge_ms: peer.lastAt === undefined ? undefined : between(peer.lastAt, now),
     groups: [...peer.groups.values()],
+    about: peer.about,
   };
 }
 
