@@ -4,7 +4,7 @@ import type { EngineArguments } from "./arguments.ts";
 import { nodeReport } from "./about.ts";
 import { monotonic } from "./clock.ts";
 import { ControlChild } from "./control-child.ts";
-import { unprivilegedUser } from "./user.ts";
+import { helloOf } from "./hello.ts";
 import { Engine } from "./engine.ts";
 import { engineSealer } from "./engine-sealer.ts";
 import { GroupAddresses } from "./group-addresses.ts";
@@ -19,13 +19,14 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
-import type { ToControl, ToEngine } from "../channel.ts";
+import { WatchedInterfaces } from "./watched-interfaces.ts";
+import type { ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
-import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "@holdfast/core/units/names.ts";
+import type { BootId, GroupName, KernelId, NodeName } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
@@ -56,6 +57,7 @@ export class Daemon {
   readonly #fence: GroupFence;
   readonly #links: Links;
   readonly #addresses: GroupAddresses;
+  readonly #interfaces: WatchedInterfaces;
   readonly #engine: Engine;
   readonly #control: ControlChild;
   readonly #wakeup: Wakeup;
@@ -84,6 +86,8 @@ export class Daemon {
     const crashes = this.#starts.begin(now);
     this.#runtime = new Runtime(boot, crashes.length, cluster.timing.heartbeat);
     this.#runtime.schedule();
+    const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
+    this.#interfaces = new WatchedInterfaces(cluster, self, adapters, input);
     const open = this.#fence.openGroups();
     this.#takesOver = open.size > 0;
     const state = newNode(
@@ -98,12 +102,11 @@ export class Daemon {
         open,
         crashes,
         drained: options.drained,
-        interfacesDown: adapters.down(Object.values(self.interfaces)),
+        interfacesDown: this.#interfaces.down(),
         wallOffset_ms: this.#wallOffset,
       },
       now,
     );
-    const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
     this.#sealer = engineSealer(cluster, self.name, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
@@ -123,14 +126,14 @@ export class Daemon {
       passConnections: (group, macs, for_ms) => this.#passConnections(group, macs, for_ms),
       resetConnections: (group) => this.#addresses.resetConnections(group),
       saveVotes: (effect) => this.#fence.saveVotes(effect),
-      placeAddresses: (group, wanted) => this.#addresses.place(group, wanted, monotonic()),
+      placeAddresses: (group, wanted, by) => this.#addresses.place(group, wanted, by, monotonic()),
       announce: (group, term) => this.#addresses.announce(group, term, monotonic()),
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
       saveDrained: (reason) => this.#control.send({ kind: "saveDrained", reason }),
       probe: (effect) => this.#addresses.probes.send(effect),
-      countFrames: () => {},
+      countFrames: (interfaces) => this.#addresses.countFrames(interfaces),
       forgetGroup: () => this.#narrowFence(),
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earliest(deadline, this.#addresses.nextDeadline())),
@@ -165,11 +168,9 @@ export class Daemon {
     this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);
     this.#addresses.change(cluster, self);
     this.#links.change(cluster, self);
-    this.#engine.input({
-      kind: "reconfigured",
-      cluster,
-      interfacesDown: this.#options.adapters.down(Object.values(self.interfaces)),
-    });
+    this.#interfaces.change(cluster, self);
+    this.#engine.input({ kind: "reconfigured", cluster, interfacesDown: this.#interfaces.down() });
+    this.#interfaces.tellReasons();
     this.#narrowFence();
     return success(undefined);
   }
@@ -183,7 +184,7 @@ export class Daemon {
   #newControl(): ControlChild {
     const { name } = this.#self;
     return new ControlChild({
-      hello: () => this.#hello(),
+      hello: () => helloOf(this.#options.args, this.#cluster, this.#self.name),
       message: (message) => this.#fromControl(message),
       died: (detail) =>
         this.#trouble("control-restarted", `control of ${name} ended (${detail}) and is started again`, "warning"),
@@ -230,6 +231,7 @@ export class Daemon {
     );
     this.#runtime.ready();
     this.#engine.input({ kind: "tick" });
+    this.#interfaces.tellReasons();
     // Its start takes a processor's time for as long as the voters need to answer.
     setTimeout(() => this.#control.start(), this.#takesOver ? CONTROL_LATER_MS : 0);
     notifySystemd("READY=1");
@@ -240,24 +242,24 @@ export class Daemon {
     events.changed = (adapter, before) => {
       const covered = this.#fence.fence.coverInterface(adapter.index, adapter.name, adapter.port);
       if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
-      if (before?.up !== adapter.up) this.#carrier(adapter.name as InterfaceName, adapter.up);
-      this.#links.open();
+      if (before !== undefined && before.name !== adapter.name) this.#interfaceChanged(before.name);
+      this.#interfaceChanged(adapter.name);
     };
     events.removed = (adapter) => {
       this.#fence.fence.uncoverInterface(adapter.index);
-      this.#carrier(adapter.name as InterfaceName, false);
-      this.#links.open();
+      this.#interfaceChanged(adapter.name);
     };
-    events.addressAdded = () => this.#links.open();
+    events.addressAdded = (adapter) => this.#interfaceChanged(adapter.name);
     events.addressRemoved = (adapter, address) => {
       this.#addresses.removed(adapter.name, address, monotonic());
       this.#links.open();
     };
   }
 
-  #carrier(name: InterfaceName, up: boolean): void {
-    if (!Object.values(this.#self.interfaces).includes(name)) return;
-    this.#engine.input({ kind: "interfaceChanged", interface: name, up });
+  #interfaceChanged(name: string): void {
+    this.#interfaces.look(name);
+    this.#addresses.adapterChanged(name);
+    this.#links.open();
   }
 
   /** From the network. */
@@ -316,19 +318,6 @@ export class Daemon {
 
   #trouble(code: string, text: string, level: "info" | "warning" | "alarm"): void {
     this.#engine.input({ kind: "trouble", code, text, level });
-  }
-
-  #hello(): ToControl {
-    const { args } = this.#options;
-    return {
-      kind: "hello",
-      socket: args.socket,
-      stateDirectory: args.stateDirectory,
-      cluster: this.#cluster.name,
-      node: this.#self.name,
-      user: unprivilegedUser(),
-      dead_ms: this.#cluster.timing.dead,
-    };
   }
 
   #fromControl(message: ToEngine): void {
@@ -392,6 +381,7 @@ export class Daemon {
   }
 
   #leave(): void {
+    this.#addresses.leave();
     this.#starts.end();
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
