@@ -129,7 +129,13 @@ export type Input =
   /** The deadline came (or the loop woke for another reason: harmless). */
   | { readonly kind: "tick" }
   /** An authentic, parsed heartbeat. */
-  | { readonly kind: "heartbeat"; readonly link: LinkName; readonly heartbeat: Heartbeat }
+  | {
+      readonly kind: "heartbeat";
+      readonly link: LinkName;
+      readonly heartbeat: Heartbeat;
+      /** Where its daemon was first heard from on this link, for people. */
+      readonly source?: string;
+    }
   /** Datagrams that were dropped since the last report; at most one input a second a reason. */
   | {
       readonly kind: "rejected";

@@ -6,8 +6,8 @@ import { ago, list } from "./sentences.ts";
 import type { Seen } from "./view-source.ts";
 import type { StatusContext } from "./status.ts";
 
-/** For so long after a rejected heartbeat the alarm stays in the status. */
-const REJECTED_SHOWN_MS = 60_000;
+/** Alarms that the status spells out; how many there are it says always. */
+const ALARMS_SHOWN = 3;
 
 export type Judged = Omit<Status, "health" | "warnings">;
 
@@ -17,7 +17,8 @@ export function healthOf(status: Judged, rows: readonly LinkRow[], stale: boolea
   const lonely = status.groups.some((group) => group.standbys.length === 0);
   const troubled = status.nodes.some((node) => node.state !== "up");
   const limping = liveRows(status, rows).some((row) => row.state === "DOWN" || row.state === "LOSS");
-  return lonely || troubled || limping || status.config_differs.length > 0 ? "degraded" : "ok";
+  const noticed = status.config_differs.length > 0 || status.alarms.length > 0;
+  return lonely || troubled || limping || noticed ? "degraded" : "ok";
 }
 
 /** Links between live nodes: those of a dead node are told by its death. */
@@ -42,7 +43,7 @@ export function warningsOf(
     ...linkWarnings(liveRows(status, rows)),
     ...differs(status),
     ...lateness(status),
-    ...rejected(context),
+    ...unacknowledged(status),
     ...historyWarning(context),
   ];
 }
@@ -150,10 +151,11 @@ function ms(value: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-function rejected({ events, wall_ms }: StatusContext): readonly Warning[] {
-  const last = events.findLast((event) => event.code === "heartbeat-rejected");
-  if (!last || wall_ms - Date.parse(last.time) > REJECTED_SHOWN_MS) return [];
-  return [{ text: `${last.node}: ${last.text}`, command: "holdfast links" }];
+function unacknowledged({ alarms }: Judged): readonly Warning[] {
+  const command = "holdfast acknowledge";
+  const shown = alarms.slice(0, ALARMS_SHOWN).map(({ node, text }) => ({ text: `${node}: ${text}`, command }));
+  const more = alarms.length - shown.length;
+  return more === 0 ? shown : [...shown, { text: `${more} more alarms: holdfast acknowledge --dry-run`, command }];
 }
 
 function historyWarning({ trouble }: StatusContext): readonly Warning[] {

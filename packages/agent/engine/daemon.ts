@@ -1,16 +1,18 @@
 /** Joins the core to this machine: every adapter it performs effects with, and everything that wakes it. */
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
+import { nodeReport } from "./about.ts";
 import { monotonic } from "./clock.ts";
 import { ControlChild } from "./control-child.ts";
-import { unprivilegedUser } from "./user.ts";
-import { Engine } from "./engine.ts";
+import { helloOf } from "./hello.ts";
+import { type Adapters as Performers, Engine } from "./engine.ts";
 import { engineSealer } from "./engine-sealer.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
 import { placedOn } from "./group-places.ts";
 import { followInterfaces, WatchedInterfaces } from "./interfaces.ts";
 import { Links } from "./links.ts";
+import { raiseLoopback } from "./loopback.ts";
 import { logEvent, logLine } from "./log.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
 import { Reload } from "./reload.ts";
@@ -19,7 +21,7 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
-import type { ToControl, ToEngine } from "../channel.ts";
+import type { ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
@@ -77,7 +79,7 @@ export class Daemon {
     this.#cluster = cluster;
     this.#self = self;
     this.#keys = options.keys;
-    bringLoopbackUp(adapters);
+    raiseLoopback(adapters);
     const kernel = kernelId();
     const now = monotonic();
     this.#fence = this.#openFence(kernel, now);
@@ -97,6 +99,7 @@ export class Daemon {
         boot,
         kernel,
         seed: options.seed,
+        about: nodeReport(options.keys),
         records: this.#fence.records,
         open,
         placed,
@@ -115,7 +118,15 @@ export class Daemon {
       woken: (woken, late_ms) => this.#woken(woken, late_ms),
       late: (late_ms, at) => this.#runtime.lateness.record(late_ms, at),
     });
-    this.#engine = new Engine(state, {
+    this.#engine = new Engine(state, this.#performers());
+    this.#control = this.#newControl();
+    this.#restart = this.#newRestart();
+    this.#reload = this.#newReload();
+  }
+
+  /** What each effect is done with. */
+  #performers(): Performers {
+    return {
       now: monotonic,
       send: (to, link, heartbeat) => this.#links.send(to, link, heartbeat),
       arm: (group, number) => this.#fence.arm(group, number),
@@ -137,10 +148,7 @@ export class Daemon {
       forgetGroup: () => this.#narrowFence(),
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earliest(deadline, this.#addresses.nextDeadline())),
-    });
-    this.#control = this.#newControl();
-    this.#restart = this.#newRestart();
-    this.#reload = this.#newReload();
+    };
   }
 
   #newReload(): Reload {
@@ -162,6 +170,7 @@ export class Daemon {
     if (!widened.ok) return widened;
     this.#sealer.useKeys(keys);
     this.#keys = keys;
+    this.#engine.state.about = nodeReport(keys);
     this.#cluster = cluster;
     this.#self = self;
     this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);
@@ -183,7 +192,7 @@ export class Daemon {
   #newControl(): ControlChild {
     const { name } = this.#self;
     return new ControlChild({
-      hello: () => this.#hello(),
+      hello: () => helloOf(this.#options.args, this.#cluster, this.#self.name),
       message: (message) => this.#fromControl(message),
       died: (detail) =>
         this.#trouble("control-restarted", `control of ${name} ended (${detail}) and is started again`, "warning"),
@@ -304,19 +313,6 @@ export class Daemon {
     this.#engine.input({ kind: "trouble", code, text, level });
   }
 
-  #hello(): ToControl {
-    const { args } = this.#options;
-    return {
-      kind: "hello",
-      socket: args.socket,
-      stateDirectory: args.stateDirectory,
-      cluster: this.#cluster.name,
-      node: this.#self.name,
-      user: unprivilegedUser(),
-      dead_ms: this.#cluster.timing.dead,
-    };
-  }
-
   #fromControl(message: ToEngine): void {
     switch (message.kind) {
       case "view":
@@ -384,10 +380,4 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
-}
-
-/** The fence is moved by datagrams over lo, which is down in a new network namespace. */
-function bringLoopbackUp(adapters: Adapters): void {
-  const loopback = adapters.all().find((adapter) => adapter.loopback);
-  if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
 }
