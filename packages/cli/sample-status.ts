@@ -21,6 +21,8 @@ const ENGINE: Status["engine"] = {
   },
 };
 
+const UNDISTURBED = { addresses_restored: 0, paused_until: null, pause_remaining_ms: null, pause_text: null } as const;
+
 export function sampleStatus(changes: Partial<Status> = {}): Status {
   const node = {
     role: "member",
@@ -69,7 +71,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         addresses: ["10.0.0.100/24", "2001:db8::100/64"],
         standbys: ["lb3"],
         state: "owned",
-        addresses_restored: 0,
+        ...UNDISTURBED,
         last_move: { cause: "manual", outage_ms: 38 },
       },
       {
@@ -80,7 +82,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         addresses: ["10.0.0.101/24"],
         standbys: [],
         state: "owned",
-        addresses_restored: 0,
+        ...UNDISTURBED,
         last_move: { cause: "drain", outage_ms: 41 },
       },
     ],

@@ -24,7 +24,7 @@ import { receive } from "./node/receiving.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
-import { settleDrain, takeRequest } from "./node/serving.ts";
+import { settleRequests, takeRequest } from "./node/serving.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { watchCrashes } from "./node/crashing.ts";
 import { noticeStall, takePause } from "./node/stalling.ts";
@@ -292,7 +292,7 @@ function beat(state: NodeState, now: Instant): void {
     beatHolding(group.lease, context);
     beatEnded(group.lease, context, liveVoters);
   }
-  settleDrain(state);
+  settleRequests(state);
   dropLeft(state);
 }
 

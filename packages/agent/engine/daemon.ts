@@ -9,6 +9,7 @@ import { engineSealer } from "./engine-sealer.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
 import { Links } from "./links.ts";
+import type { Marks } from "./marks.ts";
 import { logEvent, logLine } from "./log.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
 import { Reload } from "./reload.ts";
@@ -33,7 +34,7 @@ import { kernelId } from "@holdfast/linux/kernel-id.ts";
 
 export interface DaemonOptions extends Prepared {
   readonly args: EngineArguments;
-  readonly drained: string | undefined;
+  readonly marks: Marks;
   readonly adapters: Adapters;
   /** Filled in by the daemon: what it wants to hear from `adapters`. */
   readonly adapterEvents: { -readonly [Name in keyof AdapterEvents]: AdapterEvents[Name] };
@@ -96,16 +97,15 @@ export class Daemon {
         records: this.#fence.records,
         open,
         crashes,
-        drained: options.drained,
+        ...options.marks,
         interfacesDown: adapters.down(Object.values(self.interfaces)),
         wallOffset_ms: this.#wallOffset,
       },
       now,
     );
-    const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
     this.#sealer = engineSealer(cluster, options.keys, boot);
-    this.#links = new Links(cluster, self, this.#sealer, adapters, input);
-    this.#addresses = new GroupAddresses(cluster, self, adapters, input);
+    this.#links = new Links(cluster, self, this.#sealer, adapters, (...inputs) => this.#heard(inputs));
+    this.#addresses = new GroupAddresses(cluster, self, adapters, (...inputs) => this.#heard(inputs));
     this.#addresses.removeLeftovers(open, now);
     this.#wakeup = new Wakeup({
       woken: (woken, late_ms) => this.#woken(woken, late_ms),
@@ -127,6 +127,7 @@ export class Daemon {
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
+      savePauses: (pauses) => this.#control.send({ kind: "savePauses", pauses }),
       saveDrained: (reason) => this.#control.send({ kind: "saveDrained", reason }),
       probe: (effect) => this.#addresses.probes.send(effect),
       countFrames: () => {},

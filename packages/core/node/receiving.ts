@@ -2,6 +2,7 @@
 import { settleClaims } from "./alone.ts";
 import { happened, takeEvents } from "./events.ts";
 import { followMove } from "./moves.ts";
+import { hearPause, ownedBy } from "./pausing.ts";
 import { hearOutcomes } from "./requests.ts";
 import { sendExtra } from "./sending.ts";
 import { hearRequests } from "./serving.ts";
@@ -188,12 +189,14 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
 
 function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {
   const { name } = peer.config;
+  hearPause(state, group, report.pause, now);
   if (report.fence === "open") {
     settleClaims(state, group, peer, report.ballot, now);
     if (group.owner !== name) {
       group.owner = name;
       group.ownerSince = now;
     }
+    ownedBy(state, group, name);
   } else if (group.owner === name) {
     group.owner = undefined;
     group.ownerSince = undefined;

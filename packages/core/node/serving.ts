@@ -2,6 +2,7 @@
 import { happened } from "./events.ts";
 import { standbys } from "./eligibility.ts";
 import { moveObstacle, placeGroup, startMove } from "./moves.ts";
+import { servePause, settlePauses } from "./pausing.ts";
 import { finishRequest, reply, sameRequest } from "./requests.ts";
 import { type NodeState, tellEverybody } from "./state.ts";
 import type { Input } from "../effects.ts";
@@ -54,6 +55,9 @@ function serve(state: NodeState, request: OperatorRequest, now: Instant): void {
       return serveDrain(state, request, action.reason, now);
     case "undrain":
       return serveUndrain(state, request, now);
+    case "pause":
+    case "resume":
+      return servePause(state, request, action, now);
     default:
       return finishRequest(state, request, "refused", `${action.kind} is not known here`);
   }
@@ -98,8 +102,14 @@ function serveUndrain(state: NodeState, request: OperatorRequest, now: Instant):
   finishRequest(state, request, "done", `${state.self.name} may own groups again`);
 }
 
+/** Each beat: what was asked for and takes its time. */
+export function settleRequests(state: NodeState): void {
+  settleDrain(state);
+  settlePauses(state);
+}
+
 /** A drain is done when nothing is held here any more and every hand-over was seen to end. */
-export function settleDrain(state: NodeState): void {
+function settleDrain(state: NodeState): void {
   const draining = state.served.find(
     (served) => served.outcome === undefined && served.request.action.kind === "drain",
   );

@@ -1,9 +1,10 @@
 /** Everything one node knows and is about to do. `step` (../node.ts) owns it and changes it in place. */
 import type { Alone, Search } from "./alone.ts";
 import type { Cluster, GroupConfig, NodeConfig, Timing } from "../cluster.ts";
-import type { Effect, VoterRecord } from "../effects.ts";
+import type { Effect, StoredPause, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
+import { NEVER_PAUSED, type Pause, storedPause } from "./pauses.ts";
 import { crashingUntil } from "./crashes.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
@@ -60,6 +61,9 @@ export interface Group {
   /** When a planned move last brought it here or took it from here; failback waits `settle` from then. */
   settledAt: Instant;
   conflictAt: Instant | undefined;
+  pause: Pause;
+  /** Who answered last, as far as this node knows. */
+  lastOwner: NodeName | undefined;
 }
 
 export interface Offer {
@@ -187,6 +191,7 @@ export interface Beginning {
   /** When daemons of this kernel were started after one that had ended without a word, oldest first, this one included. */
   readonly crashes?: readonly Instant[];
   readonly drained: string | undefined;
+  readonly pauses?: readonly StoredPause[];
   readonly interfacesDown: readonly InterfaceName[];
   /** Wall clock minus monotonic clock, in milliseconds. */
   readonly wallOffset_ms: number;
@@ -203,10 +208,14 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
   const others = cluster.nodes.filter((node) => node.name !== self.name);
   const voters = cluster.nodes.map((node) => node.name);
   const origin = { timing: cluster.timing, kernel: beginning.kernel, open: beginning.open };
-  const groups = cluster.groups.map((config): [GroupName, Group] => [
-    config.name,
-    newGroup(config, self, { ...origin, record: beginning.records?.get(config.name) }, now),
-  ]);
+  const groups = cluster.groups.map((config): [GroupName, Group] => {
+    const record = beginning.records?.get(config.name);
+    const paused = beginning.pauses?.find(({ group }) => group === config.name);
+    const group = newGroup(config, self, { ...origin, record }, now);
+    group.pause = storedPause(paused, beginning.wallOffset_ms, now);
+    group.lastOwner = paused?.owner ?? group.lastOwner;
+    return [config.name, group];
+  });
   const retired = new Map(beginning.records);
   for (const [name] of groups) retired.delete(name);
   let round = 0;
@@ -304,6 +313,8 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     marks: { lastHeardOfOwner: undefined, stoodAt: undefined, electedAt: undefined },
     settledAt: after(now, -config.settle),
     conflictAt: undefined,
+    pause: NEVER_PAUSED,
+    lastOwner: record.accepted?.holder.node,
   };
 }
 
