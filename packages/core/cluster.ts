@@ -2,6 +2,7 @@
 import type { GroupName, InterfaceName, LinkName, NodeName } from "./units/names.ts";
 import type { IpAddress } from "./units/ip.ts";
 import type { Milliseconds } from "./units/time.ts";
+import { unreachable } from "./units/unreachable.ts";
 
 export interface Cluster {
   readonly name: string;
@@ -11,6 +12,8 @@ export interface Cluster {
   readonly timing: Timing;
   readonly links: readonly LinkConfig[];
   readonly nodes: readonly NodeConfig[];
+  /** Whose grants count, in the order of `nodes`; absent: everybody's. */
+  readonly voters?: readonly NodeName[];
   readonly groups: readonly GroupConfig[];
   /** `majority` when absent; `available`: of two voters one may go on alone (ownership.md Q1 to Q3). */
   readonly quorum?: "majority" | "available";
@@ -36,18 +39,40 @@ export interface Timing {
   readonly jiffy: Milliseconds;
 }
 
-export interface LinkConfig {
+/** One path for heartbeats; which nodes have an end of it, and where, is in their NodeConfig. */
+export type LinkConfig = UdpLink | EthernetLink | SerialLink;
+
+export interface UdpLink {
+  readonly kind: "udp";
   readonly name: LinkName;
-  /** UDP port, 1 to 65535. */
+  /** 1 to 65535. */
   readonly port: number;
+  /** The group that every node of the link joins; absent: each datagram goes to its receiver's own address. */
+  readonly multicast?: IpAddress;
+}
+
+/** Ethernet frames of EtherType 0x88B5: needs no IP. */
+export interface EthernetLink {
+  readonly kind: "ethernet";
+  readonly name: LinkName;
+}
+
+/** A serial line between two nodes. */
+export interface SerialLink {
+  readonly kind: "serial";
+  readonly name: LinkName;
+  /** Bits a second, of which a byte takes ten. */
+  readonly baud: number;
 }
 
 export interface NodeConfig {
   readonly name: NodeName;
   /** A witness votes and never owns. */
   readonly role: "member" | "witness";
-  /** The node's own address on each link, by the link's name. */
+  /** The node's own address on each UDP link that it has an end of, by the link's name. */
   readonly links: Readonly<Record<string, IpAddress>>;
+  /** Its interface on each Ethernet link and its tty (a path) on each serial link, by the link's name; absent: none. */
+  readonly devices?: Readonly<Record<string, string>>;
   /** Logical interface names to kernel names; empty for a witness. */
   readonly interfaces: Readonly<Record<string, InterfaceName>>;
 }
@@ -79,6 +104,38 @@ export interface GroupConfig {
   readonly onQuorumLoss?: "release" | "hold";
   /** What the owner does when a stranger keeps one of its addresses (RFC 5227 section 2.4); `defend` when absent. */
   readonly onConflict?: "defend" | "yield" | "alarm";
+}
+
+/** "udp/7400", "udp/7400 to 239.1.2.3", "ethernet", "serial at 115200 baud". */
+export function linkText(link: LinkConfig): string {
+  switch (link.kind) {
+    case "udp":
+      return `udp/${link.port}${link.multicast === undefined ? "" : ` to ${link.multicast}`}`;
+    case "ethernet":
+      return "ethernet";
+    case "serial":
+      return `serial at ${link.baud} baud`;
+    default:
+      return unreachable(link);
+  }
+}
+
+/** Of more nodes than this only some vote, and not everybody hears everybody. */
+export const EVERYBODY_MAX = 7;
+
+/** The names of the nodes that vote. */
+export function votersOf(cluster: Pick<Cluster, "voters" | "nodes">): readonly NodeName[] {
+  return cluster.voters ?? cluster.nodes.map((node) => node.name);
+}
+
+/** The node has an end of the link. */
+export function isOn(node: NodeConfig, link: LinkName): boolean {
+  return node.links[link] !== undefined || node.devices?.[link] !== undefined;
+}
+
+/** The links that both nodes have an end of, in the order of the configuration: there, and only there, they hear each other. */
+export function sharedLinks(links: readonly LinkConfig[], a: NodeConfig, b: NodeConfig): readonly LinkName[] {
+  return links.map((link) => link.name).filter((name) => isOn(a, name) && isOn(b, name));
 }
 
 /**

@@ -25,6 +25,7 @@ import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
 import { settleRequests, takeRequest } from "./node/serving.ts";
+import { liveVoters, votes } from "./node/overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { watchCrashes } from "./node/crashing.ts";
 import { noticeStall, takePause } from "./node/stalling.ts";
@@ -181,13 +182,7 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
     case "closeFailed":
       farewellClosed(state, group, false, now);
       closeFailed(group.lease, leaseContext(state, group, now));
-      return trouble(
-        state,
-        group,
-        "fence-failed",
-        `the fence did not close when told, it ends by itself: ${input.detail}`,
-        now,
-      );
+      return trouble(state, group, "fence-failed", `the fence did not close, it ends by itself: ${input.detail}`, now);
     case "forwarded":
       forwarded(group.lease, leaseContext(state, group, now));
       return tellEverybody(state);
@@ -279,9 +274,7 @@ function beat(state: NodeState, now: Instant): void {
   state.lastBeat = now;
   state.beatDue = "regular";
   askReference(state, now);
-  const liveVoters = state.voters.filter(
-    (voter) => voter === state.self.name || state.peers.get(voter)?.alive === true,
-  );
+  const alive = liveVoters(state);
   for (const group of state.groups.values()) {
     if (group.addressTrouble !== undefined && between(group.addressTrouble.at, now) >= AFTER_TROUBLE_MS)
       group.addressTrouble = undefined;
@@ -290,7 +283,7 @@ function beat(state: NodeState, now: Instant): void {
     beatDrain(state, group, now);
     const context = leaseContext(state, group, now);
     beatHolding(group.lease, context);
-    beatEnded(group.lease, context, liveVoters);
+    beatEnded(group.lease, context, alive);
   }
   settleRequests(state);
   dropLeft(state);
@@ -298,7 +291,6 @@ function beat(state: NodeState, now: Instant): void {
 
 /** Who died, and whether a majority of the voters is left. */
 function watchPeers(state: NodeState, now: Instant): void {
-  let alive = 1;
   for (const peer of state.peers.values()) {
     if (peer.alive && !isAlive(peer, state.cluster.timing.dead, now)) {
       peer.alive = false;
@@ -319,15 +311,15 @@ function watchPeers(state: NodeState, now: Instant): void {
         group.ownerSince = undefined;
       }
     }
-    if (peer.alive) alive += 1;
   }
+  const alive = liveVoters(state).length;
   const quorum = alive >= state.majority || state.alone.active;
   if (quorum === state.quorum) return;
   state.quorum = quorum;
   happened(state, now, {
     code: quorum ? "quorum" : "no-quorum",
     level: quorum ? "info" : "alarm",
-    text: `${state.self.name} hears ${alive} of ${state.voters.length} voters, itself included: ${quorum ? "a majority" : "no majority"}`,
+    text: `${state.self.name} hears ${alive} of ${state.voters.length} voters${votes(state) ? ", itself included" : ""}: ${quorum ? "a majority" : "no majority"}`,
   });
 }
 

@@ -20,7 +20,7 @@ function cluster(voters: number, change: Partial<Cluster>, group: Partial<GroupC
       keep: milliseconds(236),
       jiffy: milliseconds(4),
     },
-    links: [{ name: "lan" as LinkName, port: 7400 }],
+    links: [{ kind: "udp", name: "lan" as LinkName, port: 7400 }],
     nodes: names.map((name, i) => ({
       name,
       role: "member",

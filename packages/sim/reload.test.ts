@@ -33,7 +33,7 @@ function cluster(voters: number, change: Partial<Cluster> = {}): Cluster {
       keep: milliseconds(236),
       jiffy: milliseconds(4),
     },
-    links: [{ name: "lan" as LinkName, port: 7400 }],
+    links: [{ kind: "udp", name: "lan" as LinkName, port: 7400 }],
     nodes: NAMES.slice(0, voters).map((name, i) => ({
       name: name as NodeName,
       role: "member",
@@ -194,8 +194,12 @@ test("what a reload may not do is said with names: a stranger's address, a third
 
 test("links: a new one is heard, a removed one is not asked for", () => {
   const world = started(cluster(3), 8);
-  const links = [...cluster(3).links, { name: "priv" as LinkName, port: 7400 }];
-  for (const name of ["n1", "n2", "n3"]) reload(world, name, cluster(3, { digest: "0000abce", links }));
+  const links: Cluster["links"] = [...cluster(3).links, { kind: "udp", name: "priv" as LinkName, port: 7400 }];
+  const nodes = cluster(3).nodes.map((node, i) => ({
+    ...node,
+    links: { ...node.links, priv: `10.0.1.${i + 1}` as IpAddress },
+  }));
+  for (const name of ["n1", "n2", "n3"]) reload(world, name, cluster(3, { digest: "0000abce", links, nodes }));
   stays(world, 500);
   const peer = world.node("n1").daemon?.state.peers.get("n2" as NodeName);
   assert.deepEqual([...(peer?.links.keys() ?? [])], ["lan", "priv"]);

@@ -1,6 +1,6 @@
 /** One short value for what a configuration means, the same on every node that has the same one. */
 import { createHash } from "node:crypto";
-import type { Cluster } from "@holdfast/core/cluster.ts";
+import type { Cluster, LinkConfig } from "@holdfast/core/cluster.ts";
 
 type Meaning = Omit<Cluster, "digest">;
 
@@ -13,11 +13,18 @@ export function digest(cluster: Meaning): string {
   const meaning = {
     ...rest,
     timing: { heartbeat: timing.heartbeat, dead: timing.dead },
-    links: byName(links),
+    links: byName(links.map(meaningOfLink)),
     nodes: byName(nodes),
     groups: byName(groups),
   };
   return createHash("sha256").update(canonical(meaning)).digest("hex").slice(0, 8);
+}
+
+/** A UDP link counts as it did when there was no other kind: an upgraded node has the digest of those not upgraded yet. */
+function meaningOfLink(link: LinkConfig): { readonly name: string } {
+  if (link.kind !== "udp") return link;
+  const { kind: _, ...meaning } = link;
+  return meaning;
 }
 
 function byName<Item extends { readonly name: string }>(items: readonly Item[]): Record<string, Item> {

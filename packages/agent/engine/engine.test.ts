@@ -25,7 +25,7 @@ const cluster: Cluster = {
     keep: milliseconds(236),
     jiffy: milliseconds(4),
   },
-  links: [{ name: lan, port: 7400 }],
+  links: [{ kind: "udp", name: lan, port: 7400 }],
   nodes: NAMES.map((name, i) => ({
     name,
     role: "member",

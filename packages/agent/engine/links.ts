@@ -2,7 +2,7 @@
 import { Arrivals } from "./arrivals.ts";
 import type { Rejections } from "./rejections.ts";
 import type { Sealer } from "../seal/sealer.ts";
-import type { Cluster, LinkConfig, NodeConfig } from "@holdfast/core/cluster.ts";
+import type { Cluster, NodeConfig, UdpLink } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
 import { HeartbeatEmitter } from "@holdfast/core/wire/heartbeat.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
@@ -14,7 +14,7 @@ import { openUdp, type UdpSocket } from "@holdfast/linux/packet/udp.ts";
 
 /** One link of this node; without a socket it is down, for the reason given. */
 interface Link {
-  config: LinkConfig;
+  config: UdpLink;
   address: IpAddress;
   index: number;
   socket: UdpSocket | undefined;
@@ -68,6 +68,7 @@ export class Links {
       this.#links.delete(name);
     }
     cluster.links.forEach((config, index) => {
+      if (config.kind !== "udp") return;
       const address = self.links[config.name] as IpAddress;
       const link = this.#links.get(config.name);
       if (link === undefined) {
@@ -143,7 +144,9 @@ export class Links {
     if (link?.socket === undefined || peer === undefined || address === undefined) return;
     // An extra heartbeat goes over all links as it is: its bytes are made once.
     if (this.#emitted?.heartbeat !== heartbeat) this.#emitted = { heartbeat, bytes: this.#emitter.emit(heartbeat) };
-    const stream = (link.index << 8) | peer.index;
-    link.socket.send(address, link.config.port, this.#sealer.seal(stream, this.#emitted.bytes, this.#datagram));
+    const { bytes } = this.#emitted;
+    const version = heartbeat.version >= 2 ? 2 : 1;
+    const destination = { version, link: name, receiver: to, stream: (link.index << 8) | peer.index } as const;
+    link.socket.send(address, link.config.port, this.#sealer.seal(destination, bytes, this.#datagram));
   }
 }

@@ -123,7 +123,7 @@ function sentence(state: NodeState, action: PauseAction, groups: readonly Group[
   return `${names} paused on ${state.self.name} for ${durationText(action.for_ms)}${reason}`;
 }
 
-/** Each beat: a request is done when every live node has it. */
+/** Each beat: a request is done when every live node has it that may own. */
 export function settlePauses(state: NodeState): void {
   for (const { request, outcome } of state.served) {
     const { action } = request;
@@ -139,9 +139,10 @@ export function settlePauses(state: NodeState): void {
 }
 
 function isKnownToAll(state: NodeState, group: Group): boolean {
-  for (const { alive, last, groups } of state.peers.values()) {
-    // A node of the first version knows no pause.
-    if (!alive || (last?.version ?? 0) < 2) continue;
+  const { prefer } = group.config;
+  for (const { config, alive, last, groups } of state.peers.values()) {
+    // A node of the first version knows no pause, and one that never owns need not.
+    if (!alive || (last?.version ?? 0) < 2 || !prefer.includes(config.name)) continue;
     if ((groups.get(group.config.name)?.pause.stamp ?? 0) < group.pause.stamp) return false;
   }
   return true;

@@ -1,10 +1,17 @@
 /** What a reload would change on this node, in lines for an operator, and what forbids it. Pure; changes nothing. */
 import type { Group, NodeState } from "./state.ts";
-import type { Cluster, Failback, GroupConfig, NodeConfig } from "../cluster.ts";
+import {
+  type Cluster,
+  type Failback,
+  type GroupConfig,
+  isOn,
+  type LinkConfig,
+  linkText,
+  type NodeConfig,
+} from "../cluster.ts";
 import { isAlive } from "../membership/peer.ts";
 import { generationObstacle, type GenerationKnowledge, voterChange } from "../ownership/lease/generation.ts";
 import { durationText } from "../ownership/lease/timing.ts";
-import type { NodeName } from "../units/names.ts";
 import type { Instant } from "../units/time.ts";
 
 export interface ReloadPlan {
@@ -52,9 +59,13 @@ function clusterChanges(before: Cluster, next: Cluster): string[] {
 }
 
 function nodeChanges(before: Cluster, next: Cluster): string[] {
-  const { added, removed } = voterChange(before, next);
-  const lines = [...added.map((name) => `node ${name} is added`), ...removed.map((name) => `node ${name} is removed`)];
   const old = new Map(before.nodes.map((node) => [node.name, node]));
+  const lines = next.nodes.filter(({ name }) => !old.has(name)).map(({ name }) => `node ${name} is added`);
+  const names = new Set(next.nodes.map((node) => node.name));
+  for (const { name } of before.nodes) if (!names.has(name)) lines.push(`node ${name} is removed`);
+  const { added, removed } = voterChange(before, next);
+  for (const name of added) if (old.has(name)) lines.push(`node ${name} votes from then on`);
+  for (const name of removed) if (names.has(name)) lines.push(`node ${name} votes no more`);
   for (const node of next.nodes) {
     const was = old.get(node.name);
     if (was !== undefined) lines.push(...changesOfNode(was, node));
@@ -71,18 +82,20 @@ function changesOfNode(before: NodeConfig, next: NodeConfig): string[] {
   return [
     ...changed(`node ${next.name}`, before.role, next.role),
     ...changed(`addresses of node ${next.name}`, list(before.links), list(next.links)),
+    ...changed(`link devices of node ${next.name}`, list(before.devices ?? {}), list(next.devices ?? {})),
     ...changed(`interfaces of node ${next.name}`, list(before.interfaces), list(next.interfaces)),
   ];
 }
 
 function linkChanges(before: Cluster, next: Cluster): string[] {
-  const ports = (cluster: Cluster): Map<string, number> => new Map(cluster.links.map(({ name, port }) => [name, port]));
-  const [old, now] = [ports(before), ports(next)];
+  const texts = (cluster: Cluster): Map<string, string> =>
+    new Map(cluster.links.map((link) => [link.name, linkText(link)]));
+  const [old, now] = [texts(before), texts(next)];
   const lines = [...old.keys()].filter((name) => !now.has(name)).map((name) => `link ${name} is removed`);
-  for (const [name, port] of now) {
+  for (const [name, text] of now) {
     const was = old.get(name);
-    if (was === undefined) lines.push(`link ${name} is added: udp/${port}`);
-    else lines.push(...changed(`link ${name}`, `udp/${was}`, `udp/${port}`));
+    if (was === undefined) lines.push(`link ${name} is added: ${text}`);
+    else lines.push(...changed(`link ${name}`, was, text));
   }
   return lines;
 }
@@ -131,16 +144,18 @@ function generationWarnings(before: Cluster, next: Cluster): string[] {
   ];
 }
 
+/** What the others must know to reach the node there: the names of its own devices are nobody else's business. */
+function endText(node: NodeConfig, { name }: LinkConfig): string | undefined {
+  return node.links[name] ?? (isOn(node, name) ? "here" : undefined);
+}
+
 function linkWarnings(before: Cluster, next: Cluster): string[] {
-  const addressOf = (cluster: Cluster, node: NodeName, link: string): string | undefined =>
-    cluster.nodes.find((each) => each.name === node)?.links[link];
-  const kept = before.links.filter(({ name, port }) => {
-    if (!next.links.some((link) => link.name === name && link.port === port)) return false;
-    return before.nodes.every(
-      (node) =>
-        !next.nodes.some((each) => each.name === node.name) ||
-        addressOf(before, node.name, name) === addressOf(next, node.name, name),
-    );
+  const kept = before.links.filter((link) => {
+    if (!next.links.some((each) => each.name === link.name && linkText(each) === linkText(link))) return false;
+    return before.nodes.every((node) => {
+      const after = next.nodes.find((each) => each.name === node.name);
+      return after === undefined || endText(node, link) === endText(after, link);
+    });
   });
   if (kept.length === before.links.length) return [];
   if (kept.length > 0)

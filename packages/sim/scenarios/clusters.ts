@@ -52,8 +52,8 @@ export function clusterOf(
       jiffy: milliseconds(4),
     },
     links: [
-      { name: LAN, port: 7400 },
-      { name: PRIV, port: 7400 },
+      { kind: "udp", name: LAN, port: 7400 },
+      { kind: "udp", name: PRIV, port: 7400 },
     ],
     nodes: names.map((name, i) => nodeOf(name, i, options.witness === true && i === nodes - 1)),
     groups: groups.map((name, i) => groupOf(name as GroupName, i, names, options)),
