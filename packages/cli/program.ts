@@ -117,6 +117,26 @@ function addActing(root: Command, wrap: Wrap): void {
         return acknowledge(context, actOptions(options));
       }),
     );
+  acting(root, "pause", "freeze automation: no takeover, no failback, until the time is over")
+    .alias("maintenance")
+    .argument("[group]", "which; all when not given")
+    .requiredOption("--for <duration>", "how long, at most 7d: 30m, 1h", pauseTime)
+    .option("--reason <text>", "shown to everybody who looks", "")
+    .action(
+      wrap(async (context, [group, options]) => {
+        const { pause } = await import("./pause.ts");
+        const { for: for_ms, reason } = options as { for: number; reason: string };
+        return pause(context, group as string | undefined, { ...actOptions(options), for_ms, reason });
+      }),
+    );
+  acting(root, "resume", "end a pause before its time")
+    .argument("[group]", "which; all when not given")
+    .action(
+      wrap(async (context, [group, options]) => {
+        const { resume } = await import("./pause.ts");
+        return resume(context, group as string | undefined, actOptions(options));
+      }),
+    );
   acting(root, "reload", "take this node's configuration file over, keeping what is open").action(
     wrap(async (context, [options]) => {
       const { reload } = await import("./reload.ts");
@@ -220,6 +240,14 @@ function timeout(text: string): number {
   const value = parseDuration(text);
   if (value !== undefined && value >= 100 && value <= 600_000) return value;
   throw new InvalidArgumentError("a duration from 100ms to 10m, such as 10s.");
+}
+
+const LONGEST_PAUSE_MS = 7 * 24 * 3_600_000;
+
+function pauseTime(text: string): number {
+  const value = parseDuration(text);
+  if (value !== undefined && value >= 1000 && value <= LONGEST_PAUSE_MS) return value;
+  throw new InvalidArgumentError("a duration from 1s to 7d, such as 30m or 1h.");
 }
 
 function count(text: string): number {

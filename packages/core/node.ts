@@ -29,7 +29,7 @@ import { countRejected } from "./node/rejecting.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
-import { settleDrain, takeRequest } from "./node/serving.ts";
+import { settleRequests, takeRequest } from "./node/serving.ts";
 import { liveVoters, votes } from "./node/overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { watchCrashes } from "./node/crashing.ts";
@@ -304,7 +304,7 @@ function beat(state: NodeState, now: Instant): void {
     beatHolding(group.lease, context);
     beatEnded(group.lease, context, alive);
   }
-  settleDrain(state);
+  settleRequests(state);
   dropLeft(state);
 }
 

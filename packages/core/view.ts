@@ -81,6 +81,8 @@ export interface GroupView {
   readonly standbys: readonly NodeName[];
   readonly fence: FenceState;
   readonly moving: boolean;
+  /** An operator has frozen its automation; undefined: not paused. */
+  readonly pause: { readonly remaining_ms: number; readonly lastOwner: NodeName | undefined } | undefined;
   /** How often an address of it was removed here by somebody else and put back, since this daemon started. */
   readonly addressesRestored: number;
   readonly candidates: readonly { readonly node: NodeName; readonly ineligible: Ineligibility | "down" }[];

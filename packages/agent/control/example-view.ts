@@ -94,6 +94,7 @@ export function exampleGroup(
     standbys,
     fence: owner === "lb1" ? "open" : "closed",
     moving: false,
+    pause: undefined,
     addressesRestored: 0,
     candidates: NAMES.map((node) => ({
       node,

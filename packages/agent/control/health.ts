@@ -18,7 +18,8 @@ export function healthOf(status: Judged, rows: readonly LinkRow[], stale: boolea
   const troubled = status.nodes.some((node) => node.state !== "up");
   const limping = liveRows(status, rows).some((row) => row.state === "DOWN" || row.state === "LOSS");
   const noticed = status.config_differs.length > 0 || status.alarms.length > 0;
-  return lonely || troubled || limping || noticed ? "degraded" : "ok";
+  const paused = status.groups.some((group) => group.pause_remaining_ms !== null);
+  return paused || lonely || troubled || limping || noticed ? "degraded" : "ok";
 }
 
 /** Links between live nodes: those of a dead node are told by its death. */
@@ -37,6 +38,7 @@ export function warningsOf(
   if (seen.stale) return [silence(seen), ...historyWarning(context)];
   return [
     ...quorumWarning(seen, status),
+    ...pauseWarnings(status),
     ...seen.view.groups.flatMap((group) => groupWarnings(group, seen)),
     ...conflictWarnings(context),
     ...seen.view.nodes.flatMap((node) => nodeWarnings(node)),
@@ -63,6 +65,23 @@ function quorumWarning({ view }: Seen, status: Judged): readonly Warning[] {
     {
       text: `no quorum: ${view.node} hears ${alive - 1} of ${view.nodes.length - 1} other nodes`,
       command: "holdfast links",
+    },
+  ];
+}
+
+/** One sentence for all that are paused; `status` shows the time that is left beside each group. */
+function pauseWarnings({ groups }: Judged): readonly Warning[] {
+  const paused = groups.filter((group) => group.pause_remaining_ms !== null);
+  const [first] = paused;
+  if (first === undefined) return [];
+  const names =
+    paused.length === groups.length && groups.length > 1 ? "every group" : list(paused.map(({ name }) => name));
+  const longest = Math.max(...paused.map((group) => group.pause_remaining_ms ?? 0));
+  const is = paused.length === 1 || names === "every group" ? "is" : "are";
+  return [
+    {
+      text: `${names} ${is} PAUSED for ${ago(longest)} more: nobody takes over, nothing moves by itself`,
+      command: paused.length === 1 ? `holdfast resume ${first.name}` : "holdfast resume",
     },
   ];
 }

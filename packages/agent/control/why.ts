@@ -87,6 +87,8 @@ function notOwner(view: NodeView, group: GroupView, node: PeerView, wall_ms: num
 /** Eligible, and yet not the owner. */
 function waiting(group: GroupView, node: PeerView): string {
   if (group.claimed.includes(node.name)) return "claims it too";
+  if (group.pause !== undefined && group.pause.lastOwner !== node.name)
+    return `does not take it: ${group.name} is paused for ${ago(group.pause.remaining_ms)} more; to change that: holdfast resume ${group.name}`;
   if (!group.owner) return "could own it: waits for the votes of a majority";
   if (group.prefer.indexOf(node.name) > group.prefer.indexOf(group.owner)) return `after ${group.owner} in prefer`;
   return `before ${group.owner} in prefer: takes it back only as failback says, or by: holdfast move ${group.name} ${node.name}`;

@@ -7,12 +7,14 @@ import { ControlChild } from "./control-child.ts";
 import { helloOf } from "./hello.ts";
 import { type Adapters as Performers, Engine } from "./engine.ts";
 import { engineSealer } from "./engine-sealer.ts";
+import { type AskedOfEngine, takeFromControl } from "./from-control.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
 import { placedOn } from "./group-places.ts";
 import { followInterfaces, WatchedInterfaces } from "./interfaces.ts";
 import { Links } from "./links.ts";
 import { raiseLoopback } from "./loopback.ts";
+import type { Marks } from "./marks.ts";
 import { logEvent, logLine } from "./log.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
 import { Reload } from "./reload.ts";
@@ -21,13 +23,12 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
-import type { ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
-import type { BootId, GroupName, KernelId, NodeName } from "@holdfast/core/units/names.ts";
+import type { BootId, GroupName, KernelId } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
@@ -37,7 +38,7 @@ import { kernelId } from "@holdfast/linux/kernel-id.ts";
 
 export interface DaemonOptions extends Prepared {
   readonly args: EngineArguments;
-  readonly drained: string | undefined;
+  readonly marks: Marks;
   readonly adapters: Adapters;
   /** Filled in by the daemon: what it wants to hear from `adapters`. */
   readonly adapterEvents: { -readonly [Name in keyof AdapterEvents]: AdapterEvents[Name] };
@@ -104,7 +105,7 @@ export class Daemon {
         open,
         placed,
         crashes,
-        drained: options.drained,
+        ...options.marks,
         interfacesDown: this.#interfaces.down(),
         wallOffset_ms: this.#wallOffset,
       },
@@ -142,6 +143,7 @@ export class Daemon {
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
+      savePauses: (pauses) => this.#control.send({ kind: "savePauses", pauses }),
       saveDrained: (reason) => this.#control.send({ kind: "saveDrained", reason }),
       probe: (effect) => this.#addresses.probes.send(effect),
       countFrames: (interfaces) => this.#addresses.countFrames(interfaces),
@@ -193,10 +195,25 @@ export class Daemon {
     const { name } = this.#self;
     return new ControlChild({
       hello: () => helloOf(this.#options.args, this.#cluster, this.#self.name),
-      message: (message) => this.#fromControl(message),
+      message: (message) => takeFromControl(message, this.#asked()),
       died: (detail) =>
         this.#trouble("control-restarted", `control of ${name} ended (${detail}) and is started again`, "warning"),
     });
+  }
+
+  #asked(): AskedOfEngine {
+    return {
+      view: () => ({
+        view: viewOf(this.#engine.state, monotonic()),
+        engine: this.#runtime.view(),
+        links: this.#links.view(),
+      }),
+      input: (input) => this.#engine.input(input),
+      reload: this.#reload,
+      restart: this.#restart,
+      trouble: (code, text, level) => this.#trouble(code, text, level),
+      send: (message) => this.#control.send(message),
+    };
   }
 
   #newRestart(): Restart {
@@ -311,41 +328,6 @@ export class Daemon {
 
   #trouble(code: string, text: string, level: "info" | "warning" | "alarm"): void {
     this.#engine.input({ kind: "trouble", code, text, level });
-  }
-
-  #fromControl(message: ToEngine): void {
-    switch (message.kind) {
-      case "view":
-        return this.#control.send({
-          kind: "view",
-          id: message.id,
-          view: viewOf(this.#engine.state, monotonic()),
-          engine: this.#runtime.view(),
-          links: this.#links.view(),
-        });
-      case "request": {
-        const { id, action, timeout_ms } = message;
-        return this.#engine.input({
-          kind: "request",
-          request: id,
-          target: message.target as NodeName,
-          action,
-          timeout_ms,
-        });
-      }
-      case "reload":
-        return void this.#reload.ask(message, (answer) =>
-          this.#control.send({ kind: "reloaded", id: message.id, answer }),
-        );
-      case "restart":
-        return this.#restart.ask(message.timeout_ms, (code, text) =>
-          this.#control.send({ kind: "reply", id: message.id, code, text }),
-        );
-      case "trouble":
-        return this.#trouble(message.code, message.text, message.level);
-      case "listening":
-        return;
-    }
   }
 
   /** SIGHUP: as `holdfast reload --yes`. */

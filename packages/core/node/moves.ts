@@ -3,6 +3,7 @@ import { happened } from "./events.ts";
 import { failbackTarget, ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
 import { successorAnswers } from "./handing-over.ts";
 import { leaseContext } from "./leases.ts";
+import { staysByPause } from "./pausing.ts";
 import { finishRequest } from "./requests.ts";
 import type { Group, NodeState } from "./state.ts";
 import { endHolding } from "../ownership/lease/holder.ts";
@@ -29,6 +30,7 @@ export function placeGroup(state: NodeState, group: Group, now: Instant): void {
   const { lease } = group;
   if (lease.state.role !== "holding" || group.move !== undefined) return;
   const unfit = ineligibility(state, group);
+  if (staysByPause(group, unfit)) return;
   if (unfit !== "") {
     const cause =
       unfit === "drained"

@@ -12,9 +12,10 @@ import {
 } from "../cluster.ts";
 import type { TakeoverCheck } from "./confirming.ts";
 import { type Conflicts, newConflicts } from "./conflicts.ts";
-import type { Accepted, Effect, VoterRecord } from "../effects.ts";
+import type { Accepted, Effect, StoredPause, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
+import { NEVER_PAUSED, type Pause, storedPause } from "./pauses.ts";
 import { crashingUntil } from "./crashes.ts";
 import { newTelling, type RejectedCount, type Telling } from "./rejecting.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
@@ -81,6 +82,9 @@ export interface Group {
   readonly conflicts: Conflicts;
   /** Whether clients were seen to follow this node, while that is looked at. */
   takeover: TakeoverCheck | undefined;
+  pause: Pause;
+  /** Who answered last, as far as this node knows. */
+  lastOwner: NodeName | undefined;
 }
 
 /** Mutable: the adapters of one of a group's segments on this node. */
@@ -229,6 +233,7 @@ export interface Beginning {
   /** When daemons of this kernel were started after one that had ended without a word, oldest first, this one included. */
   readonly crashes?: readonly Instant[];
   readonly drained: string | undefined;
+  readonly pauses?: readonly StoredPause[];
   readonly interfacesDown: readonly InterfaceName[];
   /** Wall clock minus monotonic clock, in milliseconds. */
   readonly wallOffset_ms: number;
@@ -305,7 +310,11 @@ function groupsAtStart(beginning: Beginning, self: NodeConfig, now: Instant): re
   const { cluster, kernel, open } = beginning;
   return cluster.groups.map((config): [GroupName, Group] => {
     const [record, placed] = [beginning.records?.get(config.name), beginning.placed?.get(config.name)];
-    return [config.name, newGroup(config, self, { timing: cluster.timing, kernel, open, record, placed }, now)];
+    const group = newGroup(config, self, { timing: cluster.timing, kernel, open, record, placed }, now);
+    const paused = beginning.pauses?.find((each) => each.group === config.name);
+    group.pause = storedPause(paused, beginning.wallOffset_ms, now);
+    group.lastOwner = paused?.owner ?? group.lastOwner;
+    return [config.name, group];
   });
 }
 
@@ -358,6 +367,8 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     settledAt: after(now, -config.settle),
     conflicts: newConflicts(now),
     takeover: undefined,
+    pause: NEVER_PAUSED,
+    lastOwner: record.accepted?.holder.node,
   };
 }
 
