@@ -23,6 +23,8 @@ export const HEADER_BYTES = 28;
 
 /** Offsets in the header. */
 const AT = { magic: 0, version: 2, suite: 3, cluster: 4, key: 8, boot: 12, stream: 20, sequence: 22 } as const;
+/** Where a datagram says which cluster it is of, for who serves several. */
+export const CLUSTER_AT = AT.cluster;
 const MAGIC = 0x4846;
 const SUITE_CODES = { encrypt: 1, "authenticate-only": 2 } as const satisfies Record<Suite, number>;
 const MAXIMUM_SEQUENCE = 2 ** 48 - 1;
