@@ -167,6 +167,18 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return checkConfig(file as string, { json: context.json, jiffy: await runningJiffy() });
       }),
     );
+  command(root, "lint", "what is valid and yet risky in a configuration: where, why, what to do")
+    .argument("[files...]", "configurations; of several the differences too", ["/etc/holdfast/holdfast.yaml"])
+    .option("--node <name>", "which node this machine is; the host's name when not given")
+    .action(
+      wrap(async (context, [files, options]) => {
+        const { lint } = await import("./lint.ts");
+        return lint(context, files as string[], options as { node?: string });
+      }),
+    );
+  command(root, "schema", "the JSON Schema of holdfast.yaml, for editors").action(
+    wrap(async (context) => (await import("./schema.ts")).schema(context)),
+  );
   const keys = command(root, "keys", "the cluster's secrets");
   command(keys, "new", "make a key file")
     .argument("[file]", "where", "/etc/holdfast/keys")

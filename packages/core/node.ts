@@ -182,13 +182,7 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
     case "closeFailed":
       farewellClosed(state, group, false, now);
       closeFailed(group.lease, leaseContext(state, group, now));
-      return trouble(
-        state,
-        group,
-        "fence-failed",
-        `the fence did not close when told, it ends by itself: ${input.detail}`,
-        now,
-      );
+      return trouble(state, group, "fence-failed", `the fence did not close, it ends by itself: ${input.detail}`, now);
     case "forwarded":
       forwarded(group.lease, leaseContext(state, group, now));
       return tellEverybody(state);
@@ -341,7 +335,7 @@ function rejected(state: NodeState, input: Extract<Input, { kind: "rejected" }>,
   if (!tell) return;
   happened(state, now, {
     code: "heartbeat-rejected",
-    level: reason === "replay" ? "warning" : "alarm",
+    level: reason === "replay" || reason === "garbled" ? "warning" : "alarm",
     text: `${input.count} heartbeats from ${source} on ${link} dropped by ${state.self.name}: ${reason}`,
   });
 }

@@ -11,7 +11,8 @@ import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
 import { Attacker, type AttackerPlan, SealedEnd } from "./sealing.ts";
 import { run, wake } from "./turn.ts";
-import type { Daemon, VirtualKernel, VirtualNode } from "./virtual-node.ts";
+import { overTheWire } from "./versions.ts";
+import { type Daemon, newDaemon, type VirtualKernel, type VirtualNode } from "./virtual-node.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { newNode } from "@holdfast/core/node.ts";
 import { reloadPlan } from "@holdfast/core/node/reload-plan.ts";
@@ -55,6 +56,8 @@ export class VirtualCluster extends VirtualTime {
   sending: ((from: NodeName, heartbeat: Heartbeat) => void) | undefined;
   /** Nodes that reach neither a reference address nor who owns a group, on the network of the clients. */
   readonly clientsCut = new Set<NodeName>();
+  /** Nodes whose software knows version 1 of the heartbeat alone. */
+  readonly versionOne = new Set<NodeName>();
   attacker: Attacker | undefined;
   /** Everything that happened, folded into one number. */
   digest = 0x811c9dc5;
@@ -194,7 +197,11 @@ export class VirtualCluster extends VirtualTime {
       },
       now,
     );
-    node.daemon = newDaemon(state, boot, this.attacker === undefined ? undefined : new SealedEnd(this.cluster, boot));
+    node.daemon = newDaemon(
+      state,
+      boot,
+      this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot),
+    );
     node.frozen = false;
     node.exited = false;
     wake(this, node);
@@ -341,7 +348,10 @@ export class VirtualCluster extends VirtualTime {
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {
     this.sending?.(node.name, heartbeat);
     if (daemon.wire === undefined || this.attacker === undefined) {
-      this.network.carry(node.name, to, link, () => this.#arrived(to, { kind: "heartbeat", link, heartbeat }));
+      this.network.carry(node.name, to, link, () => {
+        const input = overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to));
+        this.#arrived(to, input);
+      });
       return;
     }
     const bytes = this.attacker.pass(link, daemon.wire.seal(to, link, heartbeat));
@@ -372,21 +382,6 @@ export class VirtualCluster extends VirtualTime {
     const mixed = Math.floor(this.now * 1000) ^ (kind.charCodeAt(kind.length - 1) << 8) ^ node.name.charCodeAt(1);
     this.digest = Math.imul(this.digest ^ mixed, 0x01000193);
   }
-}
-
-function newDaemon(state: Daemon["state"], boot: BootId, wire: SealedEnd | undefined): Daemon {
-  return {
-    state,
-    boot,
-    queue: [],
-    results: [],
-    wire,
-    alive: true,
-    running: false,
-    parked: undefined,
-    wakeAt: Number.POSITIVE_INFINITY,
-    forgotten: 0,
-  };
 }
 
 /** Often as fast or as slow as allowed: -1, 1, or anything between. */

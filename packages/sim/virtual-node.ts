@@ -61,3 +61,18 @@ export interface VirtualNode {
   readonly replies: { readonly request: number; readonly code: string; readonly text: string }[];
   exited: boolean;
 }
+
+export function newDaemon(state: Daemon["state"], boot: BootId, wire: SealedEnd | undefined): Daemon {
+  return {
+    state,
+    boot,
+    queue: [],
+    results: [],
+    wire,
+    alive: true,
+    running: false,
+    parked: undefined,
+    wakeAt: Number.POSITIVE_INFINITY,
+    forgotten: 0,
+  };
+}

@@ -7,7 +7,7 @@ import { collect, readCorpus, TARGETS } from "./corpus.ts";
 import { LINKS, SealedCluster, type SealedNode } from "./sealed-cluster.ts";
 
 const SEED = 20_261_121;
-/** Where a plaintext has these, of version 1 (docs/protocol.md). */
+/** Where a plaintext has these (docs/protocol.md). */
 const AT = { boot: 2, kernel: 10, toBoot: 18, message: 34 } as const;
 
 for (const target of TARGETS) {
@@ -27,7 +27,7 @@ for (const target of TARGETS) {
 }
 
 test("every field that the heartbeat's parser names has an input that is refused for it", () => {
-  const sources = ["heartbeat.ts", "heartbeat-lease.ts", "heartbeat-reports.ts"].map((name) =>
+  const sources = ["heartbeat.ts", "heartbeat-lease.ts", "heartbeat-node.ts", "heartbeat-reports.ts"].map((name) =>
     readFileSync(join(import.meta.dirname, "../../packages/core/wire", name), "utf8"),
   );
   const named = sources.flatMap((text) => [

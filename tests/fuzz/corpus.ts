@@ -55,14 +55,17 @@ function heartbeatOutcome(bytes: Uint8Array): string {
   if (!result.ok) return refusal(result) ?? "";
   const h = result.value;
   const kinds = [...new Set(h.lease.map((entry) => entry.kind))].toSorted();
-  const lists = (["heard", "groups", "events", "requests", "outcomes"] as const).filter((list) => h[list].length > 0);
+  const lists = (["adapters", "heard", "groups", "events", "requests", "outcomes"] as const).filter(
+    (list) => h[list].length > 0,
+  );
+  if (h.version === 1) return "understood as version 1";
   return `understood ${[...kinds.slice(0, 1), ...lists.slice(0, 1)].join(" ") || "head"}`;
 }
 
 function heartbeatSeeds(): readonly Uint8Array[] {
   const made = new RandomHeartbeats(new Chance(1), ANY_WORLD);
   const some: Heartbeat[] = [FULL, typicalHeartbeat(2, 2), ...Array.from({ length: 40 }, () => made.heartbeat(1))];
-  return some.map(emitHeartbeat);
+  return [...some, { ...FULL, version: 1 }].map(emitHeartbeat);
 }
 
 const MAC = "02:00:00:00:00:0a" as Mac;
@@ -113,11 +116,11 @@ function kernelOutcome(bytes: Uint8Array): string {
 
 function sealedOutcome(bytes: Uint8Array): string {
   // Anew each time: what was opened once is a replay.
-  const opened = createSealer({ ...sealing, boot: OPENER }).open(bytes);
+  const opened = createSealer({ ...sealing, boot: OPENER }).open(bytes, "lan");
   return opened.ok ? "opened" : opened.error.reason;
 }
 
-const sealing = { cluster: "fuzz", keys: SECRET_KEYS, suite: "encrypt" as const };
+const sealing = { cluster: "fuzz", node: "n1", keys: SECRET_KEYS, suite: "encrypt" as const };
 const OPENER = "b0b1b2b3b4b5b6b7" as BootId;
 
 export const TARGETS: readonly Target[] = [
@@ -128,7 +131,10 @@ export const TARGETS: readonly Target[] = [
     seeds: () => {
       const sealer = createSealer({ ...sealing, boot: FULL.boot });
       const own = createSealer({ ...sealing, boot: OPENER });
-      return [sealer.seal(2, new Uint8Array(0)), own.seal(2, new Uint8Array(0))];
+      const nothing = new Uint8Array(0);
+      return [sealer, own].flatMap((each) =>
+        ([1, 2] as const).map((version) => each.seal({ version, link: "lan", receiver: "n1", stream: 2 }, nothing)),
+      );
     },
   },
   {

@@ -7,6 +7,7 @@ import type {
   GroupReport,
   HeardReport,
   Heartbeat,
+  Ineligibility,
   LeaseEntry,
   NodeReport,
   OperatorAction,
@@ -35,6 +36,20 @@ export const ANY_WORLD: World = {
   kernels: ["0102030405060708" as KernelId],
   round: 7,
 };
+
+const INELIGIBILITIES: readonly [Ineligibility, ...Ineligibility[]] = [
+  "",
+  "",
+  "",
+  "witness",
+  "not-preferred",
+  "drained",
+  "stopping",
+  "interface-down",
+  "adapters-failed",
+  "unfit",
+  "yielded",
+];
 
 const TEXTS = ["", "kernel", "Zo\u00eb \u20ac", "\u{1f600}".repeat(9), "x".repeat(150), "\u0000\n\t\"'"] as const;
 
@@ -133,7 +148,7 @@ export class RandomHeartbeats {
     return {
       group: this.#group(),
       fence: this.#chance.pick(["closed", "relay", "open", "forward"]),
-      ineligible: this.#chance.pick(["", "", "witness", "not-preferred", "drained", "stopping", "interface-down"]),
+      ineligible: this.#chance.pick(INELIGIBILITIES),
       owner: this.#maybe(() => this.#node()),
       ballot: this.#maybe(() => this.ballot()),
       remaining_ms: this.#chance.number(16),

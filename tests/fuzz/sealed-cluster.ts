@@ -17,7 +17,6 @@ import { failure, success } from "@holdfast/core/units/result.ts";
 import { type Instant, instant, milliseconds } from "@holdfast/core/units/time.ts";
 import { type NativeAead, nativeAead } from "@holdfast/linux/aead.ts";
 import { native } from "@holdfast/linux/load.ts";
-import { DatagramSource } from "@holdfast/linux/packet/socket-address.ts";
 import { VirtualTime } from "@holdfast/sim/virtual-time.ts";
 
 export const NODES = ["n1", "n2", "n3"] as [NodeName, NodeName, NodeName];
@@ -87,7 +86,6 @@ export class SealedCluster extends VirtualTime {
   around: (node: SealedNode, input: Input, take: () => void) => void = (_node, _input, take) => take();
   /** A voter's record is to be kept: for checks of its way from one to the next. */
   saved: (node: SealedNode, group: GroupName, record: VoterRecord) => void = () => {};
-  readonly #source = new DatagramSource();
 
   constructor(seed: number) {
     super();
@@ -125,12 +123,13 @@ export class SealedCluster extends VirtualTime {
 
   /** The bytes reach the node's socket now. */
   deliver(to: SealedNode, link: LinkName, datagram: Uint8Array): void {
-    if (to.running) to.arrivals.received(link, datagram, this.#source);
+    if (to.running) to.arrivals.received(link, datagram, () => "10.0.0.66:7400");
   }
 
   /** A payload under the real key and boot of `from`, as a member with a broken memory would seal it. */
-  seal(from: SealedNode, to: SealedNode, link: LinkName, payload: Uint8Array): Uint8Array {
-    return from.sealer.seal((LINKS.indexOf(link) << 8) | to.index, payload);
+  seal(from: SealedNode, to: SealedNode, link: LinkName, payload: Uint8Array, version: 1 | 2 = 2): Uint8Array {
+    const stream = (LINKS.indexOf(link) << 8) | to.index;
+    return from.sealer.seal({ version, link, receiver: to.name, stream }, payload);
   }
 
   #input(node: SealedNode, input: Input): void {
@@ -158,7 +157,15 @@ export class SealedCluster extends VirtualTime {
     );
     // As the daemon does it: the addon's cipher.
     const aead = (key: Uint8Array): NativeAead => nativeAead(native, key);
-    const sealer = createSealer({ cluster: CLUSTER.name, keys: SECRET_KEYS, boot, suite: "encrypt", aead });
+    const sealer = createSealer({
+      cluster: CLUSTER.name,
+      node: name,
+      keys: SECRET_KEYS,
+      boot,
+      suite: "encrypt",
+      aead,
+      now: () => this.now,
+    });
     const node: SealedNode = {
       name,
       index,
@@ -247,7 +254,7 @@ export class SealedCluster extends VirtualTime {
     }
     if (!from.running || this.cut.has(`${from.name} ${to}`)) return;
     const receiver = this.node(to);
-    const datagram = this.seal(from, receiver, link, plaintext);
+    const datagram = this.seal(from, receiver, link, plaintext, heartbeat.version >= 2 ? 2 : 1);
     this.at(0.2, () => this.deliver(receiver, link, datagram));
   }
 }

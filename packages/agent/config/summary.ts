@@ -24,7 +24,7 @@ export function summaryJson({ file, cluster }: ParsedConfig, warnings: readonly 
     file,
     ok: true,
     errors: [],
-    warnings,
+    warnings: warnings.map(({ code, text }) => ({ code, text })),
     cluster: cluster.name,
     generation: cluster.generation,
     digest: cluster.digest,

@@ -2,6 +2,8 @@
 import { type Cluster, type GroupConfig, votersOf } from "@holdfast/core/cluster.ts";
 import { lossesTolerated, sendsInWindow } from "@holdfast/core/ownership/lease/timing.ts";
 import { isLoopback } from "./address-rules.ts";
+import type { Place } from "./config-error.ts";
+import type { Path } from "./document.ts";
 import type { ParsedConfig } from "./parsed-config.ts";
 import { nearest } from "./suggest.ts";
 
@@ -9,6 +11,10 @@ export interface ConfigWarning {
   /** Stable, kebab-case. */
   readonly code: string;
   readonly text: string;
+  /** Where in the file it stands; the file as a whole when absent. */
+  readonly path?: Path;
+  /** The same, where the parser kept it. */
+  readonly place?: Place;
 }
 
 export function configWarnings(config: ParsedConfig): ConfigWarning[] {
@@ -19,9 +25,11 @@ export function configWarnings(config: ParsedConfig): ConfigWarning[] {
     ...timingWarnings(cluster),
     ...interfaceWarnings(config),
     ...cluster.groups.flatMap(groupWarnings),
-    ...(cluster.groups.length === 0 ? [{ code: "no-groups", text: "no groups: nothing is kept alive" }] : []),
+    ...(cluster.groups.length === 0 ? [NO_GROUPS] : []),
   ];
 }
+
+const NO_GROUPS: ConfigWarning = { code: "no-groups", text: "no groups: nothing is kept alive" };
 
 function voterWarnings(cluster: Cluster): ConfigWarning[] {
   const voters = votersOf(cluster).length;
@@ -30,32 +38,31 @@ function voterWarnings(cluster: Cluster): ConfigWarning[] {
       cluster.nodes.length === 1
         ? "one node: nobody takes over when it dies"
         : "one voter: nobody owns anything when it dies; name 3 or 5";
-    return [{ code: "one-voter", text }];
+    return [{ code: "one-voter", text, path: ["nodes"] }];
   }
   if (cluster.quorum === "available") {
-    const text =
-      "quorum available: two owners in a cut of all links in which both reach the reference and not each other";
-    return [{ code: "quorum-available", text }];
+    const text = "quorum available: two owners in a network cut, if both nodes reach the reference and not each other";
+    return [{ code: "quorum-available", text, path: ["cluster", "quorum"] }];
   }
   if (voters === 2) {
     const text = "2 voters: when either node is down nobody may own; add a witness (role: witness)";
-    return [{ code: "even-voters", text }];
+    return [{ code: "even-voters", text, path: ["nodes"] }];
   }
   if (voters % 2 === 1) return [];
   const text = `${voters} voters: no more may be lost than with ${voters - 1}; add or remove a witness`;
-  return [{ code: "even-voters", text }];
+  return [{ code: "even-voters", text, path: ["nodes"] }];
 }
 
 function linkWarnings(cluster: Cluster): ConfigWarning[] {
   const warnings: ConfigWarning[] = [];
   if (cluster.links.length === 1 && cluster.nodes.length > 1) {
     const text = "one link: its failure takes the owner's right away; add a second, over another network";
-    warnings.push({ code: "one-link", text });
+    warnings.push({ code: "one-link", text, path: ["links"] });
   }
   const loopback = cluster.nodes.filter((node) => Object.values(node.links).some(isLoopback));
   if (loopback.length > 0) {
     const text = `loopback link addresses (${loopback.map((node) => node.name).join(", ")}): all nodes are one machine`;
-    warnings.push({ code: "loopback-link", text });
+    warnings.push({ code: "loopback-link", text, path: ["nodes"] });
   }
   for (const node of cluster.nodes) {
     const addresses = Object.values(node.links);
@@ -63,6 +70,7 @@ function linkWarnings(cluster: Cluster): ConfigWarning[] {
     warnings.push({
       code: "shared-link-address",
       text: `${node.name} has one address for two links: they fail together`,
+      path: ["nodes", node.name],
     });
   }
   return warnings;
@@ -72,11 +80,11 @@ function timingWarnings({ timing }: Cluster): ConfigWarning[] {
   const warnings: ConfigWarning[] = [];
   if (lossesTolerated(timing) < 1) {
     const text = "timing: one lost renewal closes the fence for a moment; choose a longer dead";
-    warnings.push({ code: "no-loss-tolerated", text });
+    warnings.push({ code: "no-loss-tolerated", text, path: ["timing"] });
   }
   if (sendsInWindow(timing) < 4) {
     const text = `timing: only ${sendsInWindow(timing)} sends of a renewal fit its window; choose a longer heartbeat`;
-    warnings.push({ code: "narrow-window", text });
+    warnings.push({ code: "narrow-window", text, path: ["timing"] });
   }
   return warnings;
 }
@@ -89,23 +97,24 @@ function interfaceWarnings(config: ParsedConfig): ConfigWarning[] {
       const near = nearest(each.name, logical);
       const hint = near === undefined ? "" : `; did you mean "${near}"?`;
       const text = `line ${each.place.line}: no node explains interface "${each.name}", so it is the kernel's name${hint}`;
-      return { code: "kernel-interface", text };
+      return { code: "kernel-interface", text, place: each.place };
     });
 }
 
 function groupWarnings(group: GroupConfig): ConfigWarning[] {
+  const path = ["groups", group.name];
   const warnings: ConfigWarning[] = [];
   if (group.prefer.length === 1) {
     const text = `group ${group.name}: only ${String(group.prefer[0])} may own it; nobody takes over`;
-    warnings.push({ code: "one-candidate", text });
+    warnings.push({ code: "one-candidate", text, path: [...path, "prefer"] });
   }
   if (group.onQuorumLoss === "hold") {
     const text = `group ${group.name}: an owner without a majority answers on; the others may elect a second one meanwhile`;
-    warnings.push({ code: "holds", text });
+    warnings.push({ code: "holds", text, path: [...path, "on_quorum_loss"] });
   }
   if (group.addresses.some((address) => address.interfaces.length > 1)) {
     const text = `group ${group.name}: only the first interface is used in this version`;
-    warnings.push({ code: "standby-interface", text });
+    warnings.push({ code: "standby-interface", text, path: [...path, "interfaces"] });
   }
   return warnings;
 }

@@ -57,8 +57,8 @@ async function main(): Promise<void> {
   if (at === undefined) fail(`--listen ${values.listen}: write ADDRESS:PORT, [ADDRESS]:PORT or PORT`, EXIT_USAGE);
   const options = { port: at.port, node: values.node };
   // The port first: it keeps a second witness from the votes of this one.
-  let witness: Witness | undefined;
-  const socket = await listen(at, (datagram, from, port) => witness?.received(datagram, from, port));
+  const later: { witness?: Witness } = {};
+  const socket = await listen(at, (datagram, from, port) => later.witness?.received(datagram, from, port));
   if (!socket.ok) fail(socket.error, EXIT_FAILED);
   const entries = await loadEntries(root, options);
   if (!entries.ok) fail(entries.error, EXIT_USAGE);
@@ -77,7 +77,7 @@ async function main(): Promise<void> {
       timer = setTimeout(() => serving.wake(), Math.min(wait_ms, HOUSEKEEPING_MS));
     },
   });
-  witness = serving;
+  later.witness = serving;
   log("info", `listens on ${socket.value.name}, votes in ${values["state-dir"]}, clusters in ${root}`);
   serving.serve(entries.value);
   let seconds = 0;
@@ -90,7 +90,9 @@ async function main(): Promise<void> {
   }, HOUSEKEEPING_MS);
   let reloaded: Promise<void> = Promise.resolve();
   // One after the other: the last one asked for is the last one read.
-  process.on("SIGHUP", () => (reloaded = reloaded.then(() => reload(serving, root, options))));
+  process.on("SIGHUP", () => {
+    reloaded = reloaded.then(() => reload(serving, root, options));
+  });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
 }
 

@@ -66,7 +66,7 @@ export class Voter {
     this.#options = options;
     this.#entry = entry;
     this.#firstLink = this.#know(entry);
-    this.#sealer = createSealer({ cluster: cluster.name, keys, boot, suite: cluster.seal });
+    this.#sealer = createSealer({ cluster: cluster.name, node: entry.node, keys, boot, suite: cluster.seal });
     const state = newNode(
       {
         cluster,
@@ -155,11 +155,11 @@ export class Voter {
   /** False when it is of another cluster, though one of the same name. Never throws for what the bytes hold. */
   received(datagram: Uint8Array, from: string, port: number): boolean {
     const link = this.#linkOf.get(from) ?? this.#firstLink;
-    const opened = this.#sealer.open(datagram);
+    const opened = this.#sealer.open(datagram, link);
     if (!opened.ok) {
       const { reason } = opened.error;
-      this.#rejections.count(link, reason, `${from}:${port}`);
-      return reason !== "key" && reason !== "auth" && reason !== "cluster";
+      if (reason !== "aside") this.#rejections.count(link, reason, `${from}:${port}`);
+      return reason !== "key" && reason !== "auth" && reason !== "link";
     }
     const parsed = parseHeartbeat(opened.value.payload, this.#copies.has);
     if (!parsed.ok || parsed.value.boot !== opened.value.boot) {
@@ -186,8 +186,9 @@ export class Voter {
     const end = peer?.links.get(link);
     if (peer === undefined || end === undefined) return;
     if (this.#emitted?.heartbeat !== heartbeat) this.#emitted = { heartbeat, bytes: this.#emitter.emit(heartbeat) };
-    const stream = (end.index << 8) | peer.index;
-    this.#options.send(end.address, end.port, this.#sealer.seal(stream, this.#emitted.bytes));
+    const version = heartbeat.version >= 2 ? 2 : 1;
+    const destination = { version, link, receiver: to, stream: (end.index << 8) | peer.index } as const;
+    this.#options.send(end.address, end.port, this.#sealer.seal(destination, this.#emitted.bytes));
   }
 
   /** Another configuration or other keys; why not, when it may not be. */

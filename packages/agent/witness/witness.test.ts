@@ -39,7 +39,7 @@ class WitnessProcess {
   constructor(root: string, state: string, port: number) {
     const command = [process.execPath, ...WITNESS_FLAGS, WITNESS_ENTRY, root, "--listen", `127.0.0.1:${port}`];
     const stripped = process.geteuid?.() === 0 ? STRIPPED : [];
-    const [program = "", ...args] = [...stripped, ...command, "--state-dir", state];
+    const [program, ...args] = [...stripped, ...command, "--state-dir", state];
     this.child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.log += text));
   }

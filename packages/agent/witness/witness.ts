@@ -7,7 +7,7 @@ import type { Entries, Entry } from "./entries.ts";
 import { Voter } from "./voter.ts";
 import { Votes } from "./votes.ts";
 import { clusterId } from "../seal/keys.ts";
-import { CLUSTER_AT, HEADER_BYTES } from "../seal/sealer.ts";
+import { AT, HEADER_BYTES } from "../seal/header.ts";
 import type { LocalEvent } from "@holdfast/core/effects.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { KernelId } from "@holdfast/core/units/names.ts";
@@ -156,7 +156,7 @@ export class Witness {
 }
 
 function clusterOf(datagram: Uint8Array): number {
-  return new DataView(datagram.buffer, datagram.byteOffset).getUint32(CLUSTER_AT);
+  return new DataView(datagram.buffer, datagram.byteOffset).getUint32(AT.cluster);
 }
 
 /**

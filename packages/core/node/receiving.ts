@@ -34,7 +34,7 @@ export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, 
   const hearing = peer?.links.get(link);
   if (peer === undefined && isElsewhere(state, heartbeat.node)) return;
   if (peer === undefined || hearing === undefined) return stranger(state, link, heartbeat, now);
-  peer.speaks = heartbeat.speaks;
+  if (!isFormerBoot(peer, heartbeat.boot, state.cluster.timing.dead, now)) peer.speaks = heartbeat.speaks;
   if (heartbeat.toBoot !== state.boot) {
     // Sent to the daemon before us; lost it is not.
     if (heartbeat.boot === peer.boot) countMessage(hearing, heartbeat.message);

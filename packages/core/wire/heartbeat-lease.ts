@@ -49,10 +49,9 @@ function writeMacs(out: ByteWriter, macs: readonly Mac[]): void {
   for (const mac of macs) out.raw(macBytes(mac));
 }
 
-function readMacs(from: ByteReader, field: string): readonly Mac[] {
+function readMacs(from: ByteReader, count: number, field: string): readonly Mac[] {
   const macs: Mac[] = [];
-  for (let left = from.u8(field); left > 0 && from.error === undefined; left--)
-    macs.push(macFromBytes(from.raw(6, field)));
+  for (let left = count; left > 0 && from.error === undefined; left--) macs.push(macFromBytes(from.raw(6, field)));
   return macs;
 }
 
@@ -146,11 +145,11 @@ function readKnown(type: number, from: ByteReader): LeaseEntry | undefined {
     case TYPES.released:
       return { kind: "released", group, ballot };
     case TYPES.offer:
-      return { kind: "offer", group, ballot, macs: readMacs(from, "offer.macs") };
+      return { kind: "offer", group, ballot, macs: readMacs(from, from.u8("offer.macs"), "offer.mac") };
     case TYPES.ready: {
       const holder = readHolder(from);
       const boot = from.hex(8, "ready.boot") as BootId;
-      return { kind: "ready", group, ballot, holder, boot, macs: readMacs(from, "ready.macs") };
+      return { kind: "ready", group, ballot, holder, boot, macs: readMacs(from, from.u8("ready.macs"), "ready.mac") };
     }
     case TYPES.nominate: {
       const next = readBallot(from);

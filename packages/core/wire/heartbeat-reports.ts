@@ -38,9 +38,8 @@ const INELIGIBILITIES: readonly [Ineligibility, ...Ineligibility[]] = [
   "unfit",
   "yielded",
 ];
-/** What version 1 knows of them; the others are this one there. */
-const INELIGIBILITIES_1 = 9;
-const INELIGIBLE_1: Ineligibility = "interface-down";
+/** What version 1 knows of them; the others are "interface-down" there. */
+const INELIGIBILITIES_1 = INELIGIBILITIES.slice(0, 9) as [Ineligibility, ...Ineligibility[]];
 const LEVELS: readonly [EventLevel, ...EventLevel[]] = ["info", "warning", "alarm"];
 const OUTCOMES: readonly [OutcomeCode, ...OutcomeCode[]] = ["done", "failed", "refused", "timeout"];
 const ACTIONS = { move: 1, drain: 2, undrain: 3, pause: 4, resume: 5, acknowledge: 6 } as const satisfies Record<
@@ -71,7 +70,8 @@ export function writeGroup(out: ByteWriter, report: GroupReport, version: number
   const ineligible = INELIGIBILITIES.indexOf(report.ineligible);
   out.name(report.group);
   out.u8(FENCES.indexOf(report.fence));
-  out.u8(version >= 2 || ineligible < INELIGIBILITIES_1 ? ineligible : INELIGIBILITIES.indexOf(INELIGIBLE_1));
+  const known = version >= 2 || ineligible < INELIGIBILITIES_1.length;
+  out.u8(known ? ineligible : INELIGIBILITIES_1.indexOf("interface-down"));
   out.name(report.owner);
   out.u8(report.ballot === undefined ? 0 : 1);
   if (report.ballot !== undefined) writeBallot(out, report.ballot);
@@ -87,7 +87,7 @@ const NOT_PAUSED = { stamp: 0, remaining_ms: 0 };
 export function readGroup(from: ByteReader, version: number): GroupReport {
   const group = from.name("group.name") as GroupName;
   const fence = from.word(FENCES, "group.fence");
-  const ineligible = from.word(INELIGIBILITIES, "group.ineligible");
+  const ineligible = from.word(version >= 2 ? INELIGIBILITIES : INELIGIBILITIES_1, "group.ineligible");
   const owner = from.optionalName("group.owner") as NodeName | undefined;
   const ballot = from.flag("group.ballot") ? readBallot(from) : undefined;
   const remaining_ms = from.u16("group.remaining");

@@ -12,7 +12,7 @@ function split(h: Heartbeat, maximumBytes = MAXIMUM_BYTES): Heartbeat[] {
   return splitHeartbeat(h, maximumBytes, () => ++message);
 }
 
-const LISTS = ["heard", "groups", "lease", "events", "requests", "outcomes"] as const;
+const LISTS = ["adapters", "heard", "groups", "lease", "events", "requests", "outcomes"] as const;
 
 test("a message that fits is left as it is", () => {
   assert.deepEqual(split(FULL), [FULL]);
@@ -25,7 +25,8 @@ test("a message that fits is left as it is", () => {
 test("parts fit, hold everything once and in order, and only the first is a beat", async (t) => {
   const long = "x".repeat(32);
   const event = FULL.events[0];
-  assert.ok(event);
+  const adapter = FULL.adapters[0];
+  assert.ok(event && adapter);
   const rows: [string, Heartbeat, number][] = [
     ["40 groups", typicalHeartbeat(6, 40), MAXIMUM_BYTES],
     ["longest names", rename(typicalHeartbeat(6, 40), long), MAXIMUM_BYTES],
@@ -34,6 +35,11 @@ test("parts fit, hold everything once and in order, and only the first is a beat
     [
       "many events",
       { ...FULL, events: Array.from({ length: 50 }, (_, i) => ({ ...event, number: i, text: "y".repeat(200) })) },
+      MAXIMUM_BYTES,
+    ],
+    [
+      "30 adapters",
+      { ...FULL, adapters: Array.from({ length: 30 }, (_, i) => ({ ...adapter, name: `${i}`.padEnd(32, "x") })) },
       MAXIMUM_BYTES,
     ],
     ["everything, small parts", FULL, 400],
@@ -53,12 +59,29 @@ test("parts fit, hold everything once and in order, and only the first is a beat
         assert.ok(bytes.length <= maximumBytes, `part ${i} has ${bytes.length} bytes`);
         assert.deepEqual(parseHeartbeat(bytes), { ok: true, value: part });
         assert.deepEqual(
-          [part.message, part.extra, part.echo],
-          i === 0 ? [h.message, h.extra, h.echo] : [h.message + i, true, undefined],
+          [part.message, part.extra, part.echo, part.about],
+          i === 0 ? [h.message, h.extra, h.echo, h.about] : [h.message + i, true, undefined, undefined],
         );
       });
     });
   }
+});
+
+test("what version 1 does not have is in no part of a message of version 1", () => {
+  const h = { ...FULL, version: 1 };
+  const parts = split(h, 400);
+  assert.ok(parts.length > 1);
+  for (const part of parts) {
+    const parsed = parseHeartbeat(emitHeartbeat(part));
+    assert.ok(parsed.ok);
+    assert.deepEqual([parsed.value.version, parsed.value.speaks, parsed.value.about], [1, 2, undefined]);
+    assert.deepEqual([part.adapters, parsed.value.adapters], [[], []]);
+  }
+  for (const list of ["lease", "events", "requests", "outcomes"] as const)
+    assert.deepEqual(
+      parts.flatMap<unknown>((part) => part[list]),
+      h[list],
+    );
 });
 
 test("an entry larger than the bound goes alone instead of going on for ever", () => {

@@ -26,8 +26,9 @@ type Draft = { -readonly [List in ListName]: Heartbeat[List][number][] };
 
 /**
  * One heartbeat that holds everything when it fits into `maximumBytes`, else several. The first keeps the number, `extra`,
- * echo, what the node says of itself, and heard reports; each further one takes its number from `nextMessage` and is `extra`, for it is no beat of its
- * own. The order within each list is kept. An entry that is larger than `maximumBytes` by itself goes alone and is too long.
+ * echo, what the node says of itself, and heard reports; each further one takes its number from `nextMessage` and is
+ * `extra`, for it is no beat of its own. The order within each list is kept. An entry that is larger than `maximumBytes`
+ * by itself goes alone and is too long.
  */
 export function splitHeartbeat(h: Heartbeat, maximumBytes: number, nextMessage: () => number): Heartbeat[] {
   const scratch = new ByteWriter();

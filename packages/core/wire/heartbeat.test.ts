@@ -2,10 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EVERY_LEASE_ENTRY, FULL, typicalHeartbeat } from "./heartbeat-samples.ts";
-import { emitHeartbeat, MAXIMUM_HEARD, MAXIMUM_HEARTBEAT_BYTES, parseHeartbeat } from "./heartbeat.ts";
-import type { GroupName, NodeName } from "../units/names.ts";
+import {
+  emitHeartbeat,
+  HeartbeatEmitter,
+  MAXIMUM_HEARD,
+  MAXIMUM_HEARTBEAT_BYTES,
+  parseHeartbeat,
+} from "./heartbeat.ts";
+import type { GroupName, InterfaceName, NodeName } from "../units/names.ts";
 import type { ParseErrorKind } from "./parse-error.ts";
-import type { ClusterEvent, GroupReport, Heartbeat, LeaseEntry } from "./messages.ts";
+import type { ClusterEvent, GroupReport, Heartbeat, Ineligibility, LeaseEntry } from "./messages.ts";
 
 const EMPTY: Heartbeat = {
   ...FULL,
@@ -15,6 +21,8 @@ const EMPTY: Heartbeat = {
   stopping: false,
   abstaining: false,
   echo: undefined,
+  about: undefined,
+  adapters: [],
   heard: [],
   groups: [],
   lease: [],
@@ -39,15 +47,8 @@ function bytesOf(hex: string): Uint8Array {
   return Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ""), "hex"));
 }
 
-// Written down field by field from docs/protocol.md, not taken from the emitter's output.
-const GOLDEN = `
-  01 35 a0a1a2a3a4a5a6a7 0102030405060708 b0b1b2b3b4b5b6b7 00000003 00c0ffee 000000001267 0000000c 01 61
-  01 000a 000000001266 000005dc
-  08 0008 0006 6b65726e656c
-  02 0010 03 6c6232 03 6c616e 0028 017c 000000d2
-  03 0022 03 776562 02 00 01 61 01 00000007 01 61 a0a1a2a3a4a5a6a7 0118
-          02 6462 00 07 00 00 0000
-  04 015d
+// Written down field by field from docs/protocol.md, as what follows; the same in both versions.
+const LEASE = `  04 015d
     01 001c 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 01 61 0102030405060708
     02 0012 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7
     03 0024 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 000000000011 01 61 0102030405060708 012c
@@ -60,17 +61,92 @@ const GOLDEN = `
             02 020000000001 020000000101
     0a 0034 03 776562 00000007 01 61 a0a1a2a3a4a5a6a7 ffffffff 03 6c6232 b0b1b2b3b4b5b6b7
             01 61 0102030405060708 b0b1b2b3b4b5b6b7
-  05 002f 01 61 a0a1a2a3a4a5a6a7 00000005 01a1fd67ca7b 02 0b 67726f75702d6f776e6564 03 776562 0008 5a6fc3ab20e282ac
-  06 0054
+`;
+
+// Written down field by field from docs/protocol.md, not taken from the emitter's output.
+const GOLDEN = `
+  02 75 a0a1a2a3a4a5a6a7 0102030405060708 b0b1b2b3b4b5b6b7 00000003 00c0ffee 000000001267 0000000c 01 61
+  01 000a 000000001266 000005dc
+  08 0008 0006 6b65726e656c
+  09 0010 0005 302e342e30 02 01020304 fffefdfc
+  0a 0015 0007 73657276696365 0004 656e7333 02 00 ffff 000c
+  02 0014 03 6c6232 03 6c616e 0028 017c 000000d2 0000005a
+  03 0034 03 776562 02 00 01 61 01 00000007 01 61 a0a1a2a3a4a5a6a7 0118 01 00000003 0036ee80
+          02 6462 00 07 00 00 0000 00 00000000 00000000
+${LEASE}  05 002f 01 61 a0a1a2a3a4a5a6a7 00000005 01a1fd67ca7b 02 0b 67726f75702d6f776e6564 03 776562 0008 5a6fc3ab20e282ac
+  06 00a4
     01 0017 01 61 a0a1a2a3a4a5a6a7 00000001 03 6c6232 03 776562 00
     02 001e 01 61 a0a1a2a3a4a5a6a7 00000002 03 6c6232 03 6c6232 0006 6b65726e656c
     03 0016 01 61 a0a1a2a3a4a5a6a7 00000003 03 6c6232 03 6c6232
+    04 0022 01 61 a0a1a2a3a4a5a6a7 00000004 03 6c6232 03 776562 0036ee80 0006 737769746368
+    05 0013 01 61 a0a1a2a3a4a5a6a7 00000005 03 6c6232 00
+    06 0012 01 61 a0a1a2a3a4a5a6a7 00000006 03 6c6232
+  07 0013 01 61 a0a1a2a3a4a5a6a7 00000009 02 0002 6e6f
+`;
+
+// Version 1: no 09 and 0a, no jitter, no adapter and pause of a group.
+const GOLDEN_1 = `
+  01 75 a0a1a2a3a4a5a6a7 0102030405060708 b0b1b2b3b4b5b6b7 00000003 00c0ffee 000000001267 0000000c 01 61
+  01 000a 000000001266 000005dc
+  08 0008 0006 6b65726e656c
+  02 0010 03 6c6232 03 6c616e 0028 017c 000000d2
+  03 0022 03 776562 02 00 01 61 01 00000007 01 61 a0a1a2a3a4a5a6a7 0118
+          02 6462 00 07 00 00 0000
+${LEASE}  05 002f 01 61 a0a1a2a3a4a5a6a7 00000005 01a1fd67ca7b 02 0b 67726f75702d6f776e6564 03 776562 0008 5a6fc3ab20e282ac
+  06 00a4
+    01 0017 01 61 a0a1a2a3a4a5a6a7 00000001 03 6c6232 03 776562 00
+    02 001e 01 61 a0a1a2a3a4a5a6a7 00000002 03 6c6232 03 6c6232 0006 6b65726e656c
+    03 0016 01 61 a0a1a2a3a4a5a6a7 00000003 03 6c6232 03 6c6232
+    04 0022 01 61 a0a1a2a3a4a5a6a7 00000004 03 6c6232 03 776562 0036ee80 0006 737769746368
+    05 0013 01 61 a0a1a2a3a4a5a6a7 00000005 03 6c6232 00
+    06 0012 01 61 a0a1a2a3a4a5a6a7 00000006 03 6c6232
   07 0013 01 61 a0a1a2a3a4a5a6a7 00000009 02 0002 6e6f
 `;
 
 test("one message with every kind of entry has exactly the bytes of the document", () => {
   assert.equal(Buffer.from(emitHeartbeat(FULL)).toString("hex"), GOLDEN.replaceAll(/\s/g, ""));
   assert.deepEqual(parsed(bytesOf(GOLDEN)), FULL);
+});
+
+/** What is left of FULL in version 1. */
+const FULL_1: Heartbeat = {
+  ...FULL,
+  version: 1,
+  about: undefined,
+  adapters: [],
+  heard: FULL.heard.map((each) => ({ ...each, jitter_us: 0 })),
+  groups: FULL.groups.map((each) => ({ ...each, adapter: 0, pause: { stamp: 0, remaining_ms: 0 } })),
+};
+
+test("to a peer that reads version 1 the same message has exactly the bytes of that version", () => {
+  const bytes = emitHeartbeat({ ...FULL, version: 1 });
+  assert.equal(Buffer.from(bytes).toString("hex"), GOLDEN_1.replaceAll(/\s/g, ""));
+  assert.deepEqual(parsed(bytes), FULL_1);
+});
+
+test("a message of a node that knows version 1 alone says so", () => {
+  const bytes = bytesOf(GOLDEN_1);
+  bytes[1] = 0x35;
+  assert.deepEqual(parsed(bytes), { ...FULL_1, speaks: 1 });
+});
+
+test("a reason not to own that version 1 does not know is interface-down there", () => {
+  const [group] = FULL.groups;
+  assert.ok(group);
+  const heardOf = (version: number, ineligible: Ineligibility): Ineligibility | undefined =>
+    parsed(emitHeartbeat({ ...EMPTY, version, groups: [{ ...group, ineligible }] })).groups[0]?.ineligible;
+  for (const ineligible of ["adapters-failed", "unfit", "yielded"] as const) {
+    assert.equal(heardOf(1, ineligible), "interface-down");
+    assert.equal(heardOf(2, ineligible), ineligible);
+  }
+});
+
+test("an emitter that writes both versions in turn keeps what it shares of each apart", () => {
+  const emitter = new HeartbeatEmitter();
+  for (let round = 0; round < 2; round++) {
+    assert.deepEqual(parsed(emitter.emit(FULL)), FULL);
+    assert.deepEqual(parsed(emitter.emit({ ...FULL, version: 1 })), FULL_1);
+  }
 });
 
 test("every kind of lease entry comes back as it was", async (t) => {
@@ -92,7 +168,7 @@ function refuse(): LeaseEntry & { kind: "refuse" } {
   return entry;
 }
 
-test("every word of a group report, a level and an outcome comes back as it was", () => {
+test("every word of a group and an adapter report, a level and an outcome comes back as it was", () => {
   const report: GroupReport = {
     group: "g" as GroupName,
     fence: "open",
@@ -116,6 +192,9 @@ test("every word of a group report, a level and an outcome comes back as it was"
         "address-failed",
         "generation",
         "crashing",
+        "adapters-failed",
+        "unfit",
+        "yielded",
       ] as const
     ).map((ineligible) => ({ ...report, ineligible })),
   ];
@@ -123,12 +202,18 @@ test("every word of a group report, a level and an outcome comes back as it was"
   const outcomes = (["done", "failed", "refused", "timeout"] as const).flatMap((code) =>
     FULL.outcomes.map((each) => ({ ...each, code })),
   );
-  const h = { ...EMPTY, groups, events, outcomes };
+  const [adapter] = FULL.adapters;
+  assert.ok(adapter);
+  const adapters = (["ok", "down", "no-carrier", "silent", "network-down", "undecided"] as const).flatMap((state) => [
+    { ...adapter, state },
+    { ...adapter, state, used: true },
+  ]);
+  const h = { ...EMPTY, groups, adapters, events, outcomes };
   assert.deepEqual(parsed(emitHeartbeat(h)), h);
 });
 
 test("each flag is a bit of its own", () => {
-  for (const flag of ["extra", "drained", "stopping", "stalled", "abstaining"] as const) {
+  for (const flag of ["extra", "drained", "stopping", "stalled", "abstaining", "reluctant"] as const) {
     const h = { ...EMPTY, [flag]: true };
     assert.deepEqual(parsed(emitHeartbeat(h)), h, flag);
   }
@@ -144,22 +229,47 @@ test("numbers beyond their field are saturated when emitted", () => {
   const h: Heartbeat = {
     ...EMPTY,
     echo: { message: 1, held_us: 1e12 },
-    heard: FULL.heard.map((heard) => ({ ...heard, age_ms: Infinity, loss_permille: 5000, roundTrip_us: -1 })),
-    groups: FULL.groups.map((group) => ({ ...group, remaining_ms: 0.2 })),
+    heard: FULL.heard.map((heard) => ({
+      ...heard,
+      age_ms: Infinity,
+      loss_permille: 5000,
+      roundTrip_us: -1,
+      jitter_us: 1e10,
+    })),
+    groups: FULL.groups.map((group) => ({
+      ...group,
+      remaining_ms: 0.2,
+      adapter: 300,
+      pause: { stamp: 1, remaining_ms: 1e13 },
+    })),
+    adapters: FULL.adapters.map((adapter) => ({ ...adapter, heardAge_ms: Infinity, referenceAge_ms: 70_000 })),
+    about: { software: "v".repeat(40), keys: Array.from({ length: 17 }, (_, i) => i) },
     lease: [{ ...refuse(), remaining_ms: 70_000 }],
     events: [{ ...event("x"), wall_ms: Number.NaN }],
   };
   const back = parsed(emitHeartbeat(h));
   assert.equal(back.echo?.held_us, 4_294_967_295);
   assert.deepEqual(
-    back.heard.map((heard) => [heard.age_ms, heard.loss_permille, heard.roundTrip_us]),
-    [[65_535, 1000, 0]],
+    back.heard.map((heard) => [heard.age_ms, heard.loss_permille, heard.roundTrip_us, heard.jitter_us]),
+    [[65_535, 1000, 0, 4_294_967_295]],
   );
   // What is left of a lease is rounded up: a voter must never seem free too early.
   assert.deepEqual(
     back.groups.map((group) => group.remaining_ms),
     [1, 1],
   );
+  assert.deepEqual(
+    back.groups.map((group) => [group.adapter, group.pause.remaining_ms]),
+    [
+      [255, 4_294_967_295],
+      [255, 4_294_967_295],
+    ],
+  );
+  assert.deepEqual(
+    back.adapters.map((adapter) => [adapter.heardAge_ms, adapter.referenceAge_ms]),
+    [[65_535, 65_535]],
+  );
+  assert.deepEqual(back.about, { software: "v".repeat(32), keys: Array.from({ length: 16 }, (_, i) => i) });
   assert.deepEqual(back.lease, [{ ...refuse(), remaining_ms: 65_535 }]);
   assert.equal(back.events[0]?.wall_ms, 0);
 });
@@ -184,7 +294,7 @@ test("texts are cut at a character, and a code that is no name does not spoil th
 });
 
 test("sections, lease entries and requests of unknown types are skipped", () => {
-  const unknown = [0, 9, 200, 255];
+  const unknown = [0, 11, 200, 255];
   const head = emitHeartbeat(EMPTY);
   for (const type of unknown) {
     const bytes = new Uint8Array([...head, type, 0, 2, 9, 9, ...bytesOf("01 000a 000000001266 000005dc"), type, 0, 0]);
@@ -196,7 +306,7 @@ test("sections, lease entries and requests of unknown types are skipped", () => 
     const body = [type, 0, 1, 7, ...grantBytes, type, 0, 0];
     assert.deepEqual(parsed(new Uint8Array([...head, 4, 0, body.length, ...body])).lease, grant, `lease entry ${type}`);
   }
-  for (const type of [0, 4, 255]) {
+  for (const type of [0, 7, 255]) {
     assert.deepEqual(parsed(new Uint8Array([...head, 6, 0, 4, type, 0, 1, 7])).requests, [], `request ${type}`);
   }
 });
@@ -208,17 +318,16 @@ test("of a copy only head and echo are read, and it is a copy only with that boo
     assert.ok(result.ok);
     return result.value;
   };
-  const { heard, groups, lease, events, requests, outcomes } = EMPTY;
-  const bare = { ...FULL, drainReason: "", heard, groups, lease, events, requests, outcomes };
+  const { about, adapters, heard, groups, lease, events, requests, outcomes } = EMPTY;
+  const bare = { ...FULL, drainReason: "", about, adapters, heard, groups, lease, events, requests, outcomes };
   assert.deepEqual(asCopyOf(FULL.boot, FULL.message), bare);
   assert.deepEqual(asCopyOf(FULL.boot, FULL.message + 1), FULL);
   assert.deepEqual(asCopyOf("ffffffffffffffff", FULL.message), FULL);
 });
 
-test("unknown flags are ignored", () => {
-  const bytes = emitHeartbeat(EMPTY);
-  bytes[1] = 0xc0;
-  assert.deepEqual(parsed(bytes), EMPTY);
+test("in version 1 the sections of version 2 are unknown", () => {
+  const bytes = new Uint8Array([...emitHeartbeat({ ...EMPTY, version: 1 }), ...bytesOf("09 0001 ff 0a 0001 ff")]);
+  assert.deepEqual(parsed(bytes), { ...EMPTY, version: 1 });
 });
 
 test("what is out of its bounds is refused, by kind and field", async (t) => {
@@ -228,6 +337,7 @@ test("what is out of its bounds is refused, by kind and field", async (t) => {
     bytes.set(values, offset);
     return bytes;
   };
+  const inVersion1 = (bytes: Uint8Array): Uint8Array => bytes.with(0, 1);
   const section = (type: number, hex: string): Uint8Array => {
     const body = bytesOf(hex);
     return new Uint8Array([...head, type, body.length >> 8, body.length & 0xff, ...body]);
@@ -236,7 +346,7 @@ test("what is out of its bounds is refused, by kind and field", async (t) => {
   const rows: [string, Uint8Array, ParseErrorKind, string][] = [
     ["nothing", new Uint8Array(0), "short", "version"],
     ["version 0", at(0, 0), "version", "version"],
-    ["version 2", at(0, 2), "version", "version"],
+    ["version 3", at(0, 3), "version", "version"],
     ["message 0", at(34, 0, 0, 0, 0, 0, 0), "value", "message"],
     ["node name empty", at(44, 0), "value", "node"],
     ["node name upper case", at(45, 0x41), "value", "node"],
@@ -251,10 +361,23 @@ test("what is out of its bounds is refused, by kind and field", async (t) => {
     ["echo short", section(1, "000000000001 000000"), "short", "echo.held"],
     ["echo long", section(1, "000000000001 00000001 00"), "long", "section"],
     ["echo twice", new Uint8Array([...section(1, "000000000001 00000001"), 1, 0, 0]), "duplicate", "section.type"],
-    ["loss over 1000", section(2, "01 61 01 6c 0000 03e9 00000000"), "value", "heard.loss"],
+    ["loss over 1000", section(2, "01 61 01 6c 0000 03e9 00000000 00000000"), "value", "heard.loss"],
     ["heard without link", section(2, "01 61 00 0000 0000 00000000"), "value", "heard.link"],
     ["fence unknown", section(3, "01 67 04 00 00 00 0000"), "value", "group.fence"],
-    ["ineligible unknown", section(3, "01 67 00 09 00 00 0000"), "value", "group.ineligible"],
+    ["ineligible unknown", section(3, "01 67 00 0c 00 00 0000"), "value", "group.ineligible"],
+    ["ineligible unknown in version 1", inVersion1(section(3, "01 67 00 09 00 00 0000")), "value", "group.ineligible"],
+    ["group of version 1", section(3, "01 67 00 00 00 00 0000"), "short", "group.adapter"],
+    ["heard of version 1", section(2, "01 61 01 6c 0000 0000 00000000"), "short", "heard.jitter"],
+    ["17 keys", section(9, `0000 11 ${"00000001".repeat(17)}`), "long", "about.keys"],
+    ["fewer keys than said", section(9, "0000 02 00000001"), "short", "about.key"],
+    ["software of 33 bytes", section(9, `0021 ${"61".repeat(33)} 00`), "long", "about.software"],
+    ["adapter of 33 bytes", section(10, `0021 ${"61".repeat(33)}`), "long", "adapter.name"],
+    ["interface of 16 bytes", section(10, `0001 61 0010 ${"61".repeat(16)}`), "long", "adapter.interface"],
+    ["no interface", section(10, "0001 61 0000 00 00 0000 0000"), "value", "adapter.interface"],
+    ["interface with a slash", section(10, "0001 61 0001 2f 00 00 0000 0000"), "value", "adapter.interface"],
+    ["adapter state unknown", section(10, "0001 61 0001 61 06 00 0000 0000"), "value", "adapter.state"],
+    ["adapter used 2", section(10, "0001 61 0001 61 00 02 0000 0000"), "value", "adapter.used"],
+    ["pause for 0 ms", section(6, "04 0015 01 61 a0a1a2a3a4a5a6a7 00000003 01 61 00 00000000"), "value", "pause.for"],
     ["ballot flag 2", section(3, "01 67 00 00 00 02 0000"), "value", "group.ballot"],
     ["lease entry beyond its section", section(4, "02 0013 01 67"), "short", "lease"],
     ["promise short", section(4, "02 0002 01 67"), "short", "ballot.round"],
@@ -281,13 +404,13 @@ test("what is out of its bounds is refused, by kind and field", async (t) => {
       "outcome.text",
     ],
     ["over 64 KiB", new Uint8Array(MAXIMUM_HEARTBEAT_BYTES + 1), "long", "heartbeat"],
-    ["256 heard", section(2, "01 61 01 6c 0000 0000 00000000".repeat(256)), "long", "heard"],
+    ["256 heard", section(2, "01 61 01 6c 0000 0000 00000000 00000000".repeat(256)), "long", "heard"],
   ];
   for (const [name, bytes, kind, what] of rows) {
     await t.test(name, () => assert.deepEqual(refused(bytes), { kind, what }));
   }
   await t.test("255 heard are accepted", () => {
-    assert.equal(parsed(section(2, "01 61 01 6c 0000 0000 00000000".repeat(MAXIMUM_HEARD))).heard.length, 255);
+    assert.equal(parsed(section(2, "01 61 01 6c 0000 0000 00000000 00000000".repeat(MAXIMUM_HEARD))).heard.length, 255);
   });
 });
 
@@ -298,7 +421,7 @@ test("every cut of a message is refused or is a whole number of sections", () =>
     if (parseHeartbeat(bytes.subarray(0, length)).ok) whole.push(length);
   // The head is 46 bytes; each section of the golden message adds 3 bytes and the length it states there.
   let end = 46;
-  const ends = [end, ...[0x0a, 0x08, 0x10, 0x22, 0x15d, 0x2f, 0x54].map((length) => (end += 3 + length))];
+  const ends = [end, ...[0x0a, 0x08, 0x10, 0x15, 0x14, 0x34, 0x15d, 0x2f, 0xa4].map((length) => (end += 3 + length))];
   assert.deepEqual(whole, ends);
   assert.equal(end + 3 + 0x13, bytes.length);
 });
@@ -323,7 +446,12 @@ test("a message nobody split is refused when emitted", () => {
 
 test("200000 mutated, cut and random inputs (seed 20261121): never an exception, never slow", () => {
   const random = generator(20_261_121);
-  const seeds = [FULL, typicalHeartbeat(8, 3), { ...EMPTY, node: "n".repeat(32) as NodeName }].map(emitHeartbeat);
+  const seeds = [
+    FULL,
+    { ...FULL, version: 1 },
+    typicalHeartbeat(8, 3),
+    { ...EMPTY, node: "n".repeat(32) as NodeName },
+  ].map(emitHeartbeat);
   let accepted = 0;
   for (let i = 0; i < 200_000; i++) {
     const bytes = mutate(seeds[random(seeds.length)] ?? new Uint8Array(0), random);
@@ -379,8 +507,15 @@ function cutTexts(h: Heartbeat): Heartbeat {
   return {
     ...h,
     events: h.events.map((each) => ({ ...each, text: cut(each.text, 200) })),
+    drainReason: cut(h.drainReason, 200),
+    about: h.about === undefined ? undefined : { ...h.about, software: cut(h.about.software, 32) },
+    adapters: h.adapters.map((each) => ({
+      ...each,
+      name: cut(each.name, 32),
+      interface: cut(each.interface, 15) as InterfaceName,
+    })),
     requests: h.requests.map((each) =>
-      each.action.kind === "drain"
+      each.action.kind === "drain" || each.action.kind === "pause"
         ? { ...each, action: { ...each.action, reason: cut(each.action.reason, 200) } }
         : each,
     ),
