@@ -170,6 +170,22 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return run({ ...given, node: given.node, socket: context.socket });
       }),
     );
+  command(root, "witness", "votes in many clusters, owns in none: a small process without any privilege")
+    .argument(
+      "[directory]",
+      "one sub-directory for each cluster, with its holdfast.yaml and keys",
+      "/etc/holdfast/witness",
+    )
+    .option("--listen <address:port>", "one UDP port for all clusters", "7400")
+    .option("--node <name>", "the witness's name in the clusters; the only witness of each when not given")
+    .option("--state-dir <directory>", "votes; on a tmpfs", "/run/holdfast-witness")
+    .action(
+      wrap(async (_context, [directory, options]) => {
+        const { witness } = await import("./witness.ts");
+        const { listen, stateDir, node } = options as { listen: string; stateDir: string; node?: string };
+        return witness({ directory: directory as string, listen, stateDir, node });
+      }),
+    );
   command(root, "check-config", "errors in a configuration, or what it promises and risks")
     .argument("[file]", "the configuration", "/etc/holdfast/holdfast.yaml")
     .action(
