@@ -12,7 +12,7 @@ import { parseVirtualAddress } from "./address-rules.ts";
 import { quoted } from "./config-error.ts";
 import { type Path, pathText } from "./document.ts";
 import { parseDuration } from "./duration.ts";
-import { isKernelName, reportInterfaceName } from "./meaning-nodes.ts";
+import { isKernelName, reportInterfaceName } from "./kernel-name.ts";
 import type { AddressSource, InterfaceSource } from "./parsed-config.ts";
 import type { Report } from "./report.ts";
 import type { AddressShape, GroupShape, Shape } from "./shape.ts";
@@ -99,6 +99,7 @@ class GroupReader {
       settle:
         group?.settle === undefined ? DEFAULT_SETTLE : parseDuration(this.#report, [...path, "settle"], group.settle),
       ...(group?.on_quorum_loss === "hold" ? { onQuorumLoss: "hold" } : {}),
+      ...(group?.on_conflict === undefined || group.on_conflict === "defend" ? {} : { onConflict: group.on_conflict }),
       drain: this.#drain([...path, "drain"], group?.drain),
     };
   }

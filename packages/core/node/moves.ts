@@ -3,6 +3,7 @@ import { happened } from "./events.ts";
 import { failbackTarget, ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
 import { successorAnswers } from "./handing-over.ts";
 import { leaseContext } from "./leases.ts";
+import { staysByPause } from "./pausing.ts";
 import { finishRequest } from "./requests.ts";
 import type { Group, NodeState } from "./state.ts";
 import { endHolding } from "../ownership/lease/holder.ts";
@@ -21,6 +22,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "address-failed": "cannot place its addresses",
   generation: "has another configuration than the cluster",
   crashing: "crashed too often to own anything now",
+  yielded: "gives way to another station that keeps an address of it",
 };
 
 /** Decide whether this node should give the group to another now. Called each beat and when something changed. */
@@ -28,6 +30,7 @@ export function placeGroup(state: NodeState, group: Group, now: Instant): void {
   const { lease } = group;
   if (lease.state.role !== "holding" || group.move !== undefined) return;
   const unfit = ineligibility(state, group);
+  if (staysByPause(group, unfit)) return;
   if (unfit !== "") {
     const cause =
       unfit === "drained"
@@ -57,7 +60,10 @@ export function startMove(
 export function continueMove(state: NodeState, group: Group, failure: string, now: Instant): void {
   const { move, lease } = group;
   if (move === undefined || lease.state.role !== "holding") return;
-  const candidates = move.target === undefined ? standbys(state, group, now) : [move.target];
+  // A stranger is in the way of every node.
+  const yields = ineligibility(state, group) === "yielded";
+  const others = move.target === undefined ? standbys(state, group, now) : [move.target];
+  const candidates = yields ? [] : others;
   const context = leaseContext(state, group, now);
   for (const candidate of candidates) {
     if (move.tried.has(candidate)) continue;

@@ -2,6 +2,7 @@
 import { adapterReports } from "./adapters.ts";
 import { eventsFor } from "./events.ts";
 import { ineligibility } from "./eligibility.ts";
+import { pauseReport } from "./pausing.ts";
 import { votes } from "./overhearing.ts";
 import { outcomesFor, requestsFor } from "./requests.ts";
 import type { Group, NodeState } from "./state.ts";
@@ -17,7 +18,6 @@ import type { BootId, LinkName, NodeName } from "../units/names.ts";
 import { type Instant } from "../units/time.ts";
 
 const MAX_U16 = 65_535;
-const NOT_PAUSED = { stamp: 0, remaining_ms: 0 };
 
 /** Send what is in the outbox, and full heartbeats when they are due. Entries for this node itself are left to the caller. */
 export function sendOutbox(state: NodeState, now: Instant): readonly LeaseEntry[] {
@@ -188,7 +188,7 @@ function groupReports(state: NodeState, now: Instant): readonly GroupReport[] {
       ballot: holder === undefined ? undefined : group.record.accepted?.ballot,
       remaining_ms: Math.min(MAX_U16, Math.ceil(leaseRemaining(group.record, now))),
       adapter: adapterInUse(group),
-      pause: NOT_PAUSED,
+      pause: pauseReport(group, now),
     });
   }
   return reports;
