@@ -10,7 +10,7 @@ import {
 } from "./netlink/addresses.ts";
 import type { FoundAddress } from "./netlink/addresses.ts";
 import { DELETE_LINK, GROUP_LINK, listLinks, NETLINK_ROUTE, NEW_LINK, parseLink, setLinkUp } from "./netlink/links.ts";
-import type { Link } from "./netlink/links.ts";
+import type { DownReason, Link } from "./netlink/links.ts";
 import { MessageWriter } from "./netlink/message.ts";
 import type { Message } from "./netlink/message.ts";
 import { describe, EventSocket, RequestSocket } from "./netlink/socket.ts";
@@ -22,6 +22,8 @@ export interface Adapter {
   readonly mac: Mac | undefined;
   /** Administratively up, with carrier and in operation. */
   readonly up: boolean;
+  /** Why it is not up; undefined when it is. */
+  readonly down: DownReason | undefined;
   readonly loopback: boolean;
   /** Of a bridge, bond or team: what it receives goes up to that interface. */
   readonly port: boolean;
@@ -141,12 +143,13 @@ export class Adapters {
     }
     const before = known.link;
     known.link = link;
-    const same = before.name === link.name && before.up === link.up && before.mac === link.mac;
+    const same = before.name === link.name && before.down === link.down && before.mac === link.mac;
     if (same && before.port === link.port) return;
     this.#events.changed?.(adapterOf(known), {
       ...adapterOf(known),
       name: before.name,
       up: before.up,
+      down: before.down,
       mac: before.mac,
       port: before.port,
     });
@@ -180,8 +183,8 @@ function keyOf(address: FoundAddress): string {
 }
 
 function adapterOf(known: Known): Adapter {
-  const { index, name, mac, up, loopback, port } = known.link;
-  return { index, name, mac, up, loopback, port, addresses: [...known.addresses.values()] };
+  const { index, name, mac, up, down, loopback, port } = known.link;
+  return { index, name, mac, up, down, loopback, port, addresses: [...known.addresses.values()] };
 }
 
 const DUMP_TRIES = 5;

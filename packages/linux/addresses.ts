@@ -47,6 +47,19 @@ interface Placed {
   refreshAt: number;
 }
 
+/**
+ * An address that moves to another adapter stays on the one before for so long: the kernel adds the route of the new one a
+ * little later, and whatever is on its way is still taken in.
+ */
+const LEAVE_AFTER_MS = 20;
+const LEAVE_AT_LAST_MS = 1000;
+
+interface Leaving {
+  readonly place: VirtualAddress;
+  readonly since: number;
+  at: number;
+}
+
 /** IPv6 renewals are slow when there are many: few per call keep the heartbeat on time. */
 const REFRESHES_A_CALL = 32;
 const RETRY_MS = 250;
@@ -58,6 +71,8 @@ export class Addresses {
   readonly #socket: RequestSocket;
   readonly #writer = new MessageWriter();
   readonly #placed = new Map<string, Placed>();
+  /** On the adapter before the one that has it now. */
+  readonly #leaving = new Map<string, Leaving>();
 
   /** Throws when the socket cannot be had. */
   constructor(native: Native, adapters: Adapters, events: AddressEvents, options: AddressOptions = {}) {
@@ -68,18 +83,29 @@ export class Addresses {
   }
 
   /**
-   * Makes `wanted` the addresses that this node has: new ones are put, those no longer wanted removed, in one send.
+   * Makes `wanted` the addresses that this node has: new ones are put, those no longer wanted removed, in one send. One that
+   * changes its interface is removed from the old one a little later, by `refresh`.
    * Returns what failed; a failed one is tried again by `refresh`. `now` in milliseconds.
    */
   apply(wanted: readonly VirtualAddress[], now: number): AddressFailure[] {
     const next = new Map(wanted.map((each) => [keyOf(each), each]));
+    const here = new Set(wanted.map((each) => each.address));
     const failures: AddressFailure[] = [];
     const changes: [AddressChange, VirtualAddress][] = [];
-    for (const [key, placed] of this.#placed) {
+    const remove = (place: VirtualAddress): void => {
+      const change = this.#change(place, "delete");
+      if (change !== undefined) changes.push([change, place]);
+    };
+    for (const [key, { wanted: place }] of this.#placed) {
       if (next.has(key)) continue;
       this.#placed.delete(key);
-      const change = this.#change(placed.wanted, "delete");
-      if (change !== undefined) changes.push([change, placed.wanted]);
+      if (here.has(place.address)) this.#leaving.set(key, { place, since: now, at: now + LEAVE_AFTER_MS });
+      else remove(place);
+    }
+    for (const [key, { place }] of this.#leaving) {
+      if (here.has(place.address) && !next.has(key)) continue;
+      this.#leaving.delete(key);
+      if (!next.has(key)) remove(place);
     }
     for (const [key, each] of next) {
       if (this.#placed.has(key)) continue;
@@ -102,7 +128,7 @@ export class Addresses {
   /** Renews the lifetimes that are due, a few per call. */
   refresh(now: number): void {
     if (now < this.nextDeadline()) return;
-    const changes: [AddressChange, VirtualAddress][] = [];
+    const changes = this.#leave(now);
     for (const placed of this.#placed.values()) {
       if (placed.refreshAt > now) continue;
       if (changes.length === REFRESHES_A_CALL) break;
@@ -114,9 +140,37 @@ export class Addresses {
     for (const failed of this.#perform(changes, now)) this.#events.failed(failed);
   }
 
+  /** What has been on its new adapter for long enough. */
+  #leave(now: number): [AddressChange, VirtualAddress][] {
+    const changes: [AddressChange, VirtualAddress][] = [];
+    for (const [key, leaving] of this.#leaving) {
+      if (leaving.at > now) continue;
+      const { place, since } = leaving;
+      if (now - since < LEAVE_AT_LAST_MS && !this.#isUsableElsewhere(place)) {
+        leaving.at = now + LEAVE_AFTER_MS;
+        continue;
+      }
+      this.#leaving.delete(key);
+      const change = this.#change(place, "delete");
+      if (change !== undefined) changes.push([change, place]);
+    }
+    return changes;
+  }
+
+  #isUsableElsewhere({ address, interface: name }: VirtualAddress): boolean {
+    if (isIpv4(address)) return true;
+    for (const { wanted } of this.#placed.values()) {
+      if (wanted.address !== address || wanted.interface === name) continue;
+      const index = this.#adapters.byName(wanted.interface)?.index;
+      return index !== undefined && isLocal(this.#socket, this.#writer, address, index);
+    }
+    return true;
+  }
+
   /** When `refresh` has something to do; Infinity without addresses. */
   nextDeadline(): number {
     let earliest = Number.POSITIVE_INFINITY;
+    for (const { at } of this.#leaving.values()) earliest = Math.min(earliest, at);
     for (const placed of this.#placed.values()) earliest = Math.min(earliest, placed.refreshAt);
     return earliest;
   }

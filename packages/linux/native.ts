@@ -45,6 +45,15 @@ export interface Native {
     addresses: Uint8Array | null,
     times: Float64Array | null,
   ): number;
+  /** A tty (O_NONBLOCK, for this process alone) made raw: 8 data bits, no parity, no flow control, `baud` bits a second. */
+  openSerial(path: string, baud: number): number;
+  /** Forgets what the tty has not sent yet: closing it would wait for that, up to half a minute. */
+  discardSerial(fd: number): number;
+  /** read(2) and write(2): bytes read (0 at the end) or taken. */
+  read(fd: number, into: Uint8Array): number;
+  write(fd: number, data: Uint8Array): number;
+  /** The master of a new pty(7); the name of its other end goes to `path`, with a NUL. For tests and labs. */
+  openPseudoTerminal(path: Uint8Array): number;
   /** timerfd on CLOCK_MONOTONIC. */
   timerCreate(): number;
   /** Next expiry at an absolute time in nanoseconds of `monotonic()`; 0 disarms. `interval_ns` 0: once. */

@@ -17,13 +17,14 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
+import { WatchedInterfaces } from "./watched-interfaces.ts";
 import type { ToControl, ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
-import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "@holdfast/core/units/names.ts";
+import type { BootId, GroupName, KernelId, NodeName } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
@@ -54,6 +55,7 @@ export class Daemon {
   readonly #fence: GroupFence;
   readonly #links: Links;
   readonly #addresses: GroupAddresses;
+  readonly #interfaces: WatchedInterfaces;
   readonly #engine: Engine;
   readonly #control: ControlChild;
   readonly #wakeup: Wakeup;
@@ -84,6 +86,8 @@ export class Daemon {
     const crashes = this.#starts.begin(now);
     this.#runtime = new Runtime(boot, crashes.length, cluster.timing.heartbeat);
     this.#runtime.schedule();
+    const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
+    this.#interfaces = new WatchedInterfaces(cluster, self, adapters, input);
     const open = this.#fence.openGroups();
     this.#takesOver = open.size > 0;
     const state = newNode(
@@ -97,12 +101,11 @@ export class Daemon {
         open,
         crashes,
         drained: options.drained,
-        interfacesDown: adapters.down(Object.values(self.interfaces)),
+        interfacesDown: this.#interfaces.down(),
         wallOffset_ms: this.#wallOffset,
       },
       now,
     );
-    const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
     this.#sealer = engineSealer(cluster, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
@@ -122,14 +125,14 @@ export class Daemon {
       passConnections: (group, macs, for_ms) => this.#passConnections(group, macs, for_ms),
       resetConnections: (group) => this.#addresses.resetConnections(group),
       saveVotes: (effect) => this.#fence.saveVotes(effect),
-      placeAddresses: (group, wanted) => this.#addresses.place(group, wanted, monotonic()),
+      placeAddresses: (group, wanted, by) => this.#addresses.place(group, wanted, by, monotonic()),
       announce: (group, term) => this.#addresses.announce(group, term, monotonic()),
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
       saveDrained: (reason) => this.#control.send({ kind: "saveDrained", reason }),
       probe: (effect) => this.#addresses.probes.send(effect),
-      countFrames: () => {},
+      countFrames: (interfaces) => this.#addresses.countFrames(interfaces),
       forgetGroup: () => this.#narrowFence(),
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earliest(deadline, this.#addresses.nextDeadline())),
@@ -163,11 +166,9 @@ export class Daemon {
     this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);
     this.#addresses.change(cluster, self);
     this.#links.change(cluster, self);
-    this.#engine.input({
-      kind: "reconfigured",
-      cluster,
-      interfacesDown: this.#options.adapters.down(Object.values(self.interfaces)),
-    });
+    this.#interfaces.change(cluster, self);
+    this.#engine.input({ kind: "reconfigured", cluster, interfacesDown: this.#interfaces.down() });
+    this.#interfaces.tellReasons();
     this.#narrowFence();
     return success(undefined);
   }
@@ -228,6 +229,7 @@ export class Daemon {
     );
     this.#runtime.ready();
     this.#engine.input({ kind: "tick" });
+    this.#interfaces.tellReasons();
     // Its start takes a processor's time for as long as the voters need to answer.
     setTimeout(() => this.#control.start(), this.#takesOver ? CONTROL_LATER_MS : 0);
     notifySystemd("READY=1");
@@ -238,24 +240,24 @@ export class Daemon {
     events.changed = (adapter, before) => {
       const covered = this.#fence.fence.coverInterface(adapter.index, adapter.name, adapter.port);
       if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
-      if (before?.up !== adapter.up) this.#carrier(adapter.name as InterfaceName, adapter.up);
-      this.#links.open();
+      if (before !== undefined && before.name !== adapter.name) this.#interfaceChanged(before.name);
+      this.#interfaceChanged(adapter.name);
     };
     events.removed = (adapter) => {
       this.#fence.fence.uncoverInterface(adapter.index);
-      this.#carrier(adapter.name as InterfaceName, false);
-      this.#links.open();
+      this.#interfaceChanged(adapter.name);
     };
-    events.addressAdded = () => this.#links.open();
+    events.addressAdded = (adapter) => this.#interfaceChanged(adapter.name);
     events.addressRemoved = (adapter, address) => {
       this.#addresses.removed(adapter.name, address, monotonic());
       this.#links.open();
     };
   }
 
-  #carrier(name: InterfaceName, up: boolean): void {
-    if (!Object.values(this.#self.interfaces).includes(name)) return;
-    this.#engine.input({ kind: "interfaceChanged", interface: name, up });
+  #interfaceChanged(name: string): void {
+    this.#interfaces.look(name);
+    this.#addresses.adapterChanged(name);
+    this.#links.open();
   }
 
   /** From the network. */
@@ -390,6 +392,7 @@ export class Daemon {
   }
 
   #leave(): void {
+    this.#addresses.leave();
     this.#starts.end();
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);

@@ -3,8 +3,9 @@ import { constants } from "node:os";
 import { claimOf } from "./claims.ts";
 import { logLine } from "./log.ts";
 import { Probes } from "./probes.ts";
-import type { Cluster, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
-import { interfaceFor, segmentsOf } from "@holdfast/core/cluster.ts";
+import { GroupPlaces, type Segment } from "./group-places.ts";
+import { adaptersInOneNetwork } from "./same-network.ts";
+import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
@@ -16,9 +17,11 @@ import { type AddressFailure, Addresses, type VirtualAddress } from "@holdfast/l
 import type { Station } from "@holdfast/linux/fence.ts";
 import { errnoName, native } from "@holdfast/linux/load.ts";
 import type { FoundAddress } from "@holdfast/linux/netlink/addresses.ts";
+import { FrameCounters } from "@holdfast/linux/frame-counters.ts";
 import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
 import { resetConnections } from "@holdfast/linux/sock-diag.ts";
-import { setSysctl } from "@holdfast/linux/sysctl.ts";
+import { SourceRoutes } from "@holdfast/linux/source-routes.ts";
+import { readSysctl, setSysctl } from "@holdfast/linux/sysctl.ts";
 import { type Announcement, createNeighbours, type Neighbours } from "@holdfast/steering/neighbours/neighbours.ts";
 
 /** How soon, and how long at most, to look whether placed addresses are usable, in milliseconds. */
@@ -30,14 +33,14 @@ export class GroupAddresses {
   readonly probes: Probes;
   readonly #adapters: Adapters;
   readonly #input: (input: Input) => void;
-  #places: ReadonlyMap<GroupName, readonly Place[]> = new Map();
-  /** The kernel's names of each group's segments here, in the order of `segmentsOf`. */
-  #segmentNames: ReadonlyMap<GroupName, readonly string[]> = new Map();
-  #groupOf: ReadonlyMap<IpAddress, GroupName> = new Map();
+  readonly #places = new GroupPlaces();
   readonly #wanted = new Set<GroupName>();
   /** Placed, but not usable yet: since when, and when to look again. */
   readonly #unusable = new Map<GroupName, { readonly since: Instant; lookAt: Instant }>();
   readonly #addresses: Addresses;
+  readonly #sourceRoutes: SourceRoutes;
+  #prepared = "[]";
+  #counters: FrameCounters | undefined;
   readonly #neighbours: Neighbours;
   readonly #announced = new Map<GroupName, Announcement>();
   readonly #listening = new Map<InterfaceName, { readonly index: number; readonly listener: FrameListener }>();
@@ -45,8 +48,11 @@ export class GroupAddresses {
   constructor(cluster: Cluster, self: NodeConfig, adapters: Adapters, input: (input: Input) => void) {
     this.#adapters = adapters;
     this.#input = input;
+    this.#sourceRoutes = new SourceRoutes(native, adapters, (text) => this.#routesFailed(text));
     this.#configure(cluster, self);
-    this.probes = new Probes(cluster, self, adapters, input);
+    if (this.#prepared === "[]") this.#sourceRoutes.prepare([]);
+    const usedBy = (address: IpAddress): InterfaceName | undefined => this.#places.usedBy(address);
+    this.probes = new Probes(cluster, self, adapters, usedBy, input);
     this.#addresses = new Addresses(native, adapters, {
       restored: (place) => this.#tell(place, (group) => ({ ...restored(place), group })),
       failed: ({ address, detail }) => this.#tell(address, (group) => ({ kind: "addressesFailed", group, detail })),
@@ -81,40 +87,69 @@ export class GroupAddresses {
   }
 
   #configure(cluster: Cluster, self: NodeConfig): void {
-    const owned = cluster.groups.filter((group) => self.role === "member" && group.prefer.includes(self.name));
-    const places = new Map<GroupName, readonly Place[]>();
-    const segments = new Map<GroupName, readonly string[]>();
-    for (const group of this.#wanted) {
-      places.set(group, this.#places.get(group) ?? []);
-      segments.set(group, this.#segmentNames.get(group) ?? []);
-    }
-    for (const group of owned) {
-      places.set(group.name, placesOf(group, self));
-      segments.set(
-        group.name,
-        segmentsOf(group).map((name) => self.interfaces[name] ?? name),
-      );
-    }
-    this.#places = places;
-    this.#segmentNames = segments;
-    this.#groupOf = new Map([...places].flatMap(([group, at]) => at.map(({ address }) => [address, group] as const)));
-    setSysctls([...places.values()].flat());
+    this.#places.configure(cluster, self, this.#wanted);
+    setSysctls(this.#places.segments());
+    this.#prepareRoutes();
+  }
+
+  /** Which adapters share a network depends on their own addresses too. */
+  #prepareRoutes(): void {
+    const wanted = adaptersInOneNetwork(this.#places.segments(), this.#adapters.all());
+    const text = JSON.stringify(wanted);
+    if (text !== this.#prepared) this.#sourceRoutes.prepare(wanted);
+    this.#prepared = text;
+  }
+
+  #routesFailed(detail: string): void {
+    const text = `packets from virtual addresses may leave by another adapter of the same network: ${detail}`;
+    // This may be in the middle of an input, or before there is anybody to take one.
+    setImmediate(() => this.#input({ kind: "trouble", code: "source-routes-failed", text, level: "alarm" }));
+  }
+
+  /** An interface came, went, changed its state or its own addresses. */
+  adapterChanged(name: string): void {
+    this.#prepareRoutes();
+    this.#sourceRoutes.adapterChanged(name);
+    this.probes.interfacesChanged();
+    const listening = this.#listening.get(name as InterfaceName);
+    if (listening === undefined || this.#adapters.byName(name)?.index === listening.index) return;
+    listening.listener.close();
+    this.#listening.delete(name as InterfaceName);
+    if (this.#announcedBy().has(name as InterfaceName)) this.#listen(name as InterfaceName);
+  }
+
+  /** This daemon ends for good: the next one makes what it needs. */
+  leave(): void {
+    this.#sourceRoutes.clear();
   }
 
   /** What an earlier daemon left on the interfaces and nobody holds now. */
   removeLeftovers(open: ReadonlySet<GroupName>, now: Instant): void {
-    // C10: what is open is ours until the voters say otherwise.
-    for (const group of open) if (this.#places.has(group)) this.#wanted.add(group);
+    // C10: what is open is ours until the voters say otherwise, by the adapter on which it is.
+    for (const group of open) {
+      if (!this.#places.has(group)) continue;
+      this.#wanted.add(group);
+      this.#places.useFound(
+        group,
+        (address, name) => this.#adapters.byName(name)?.addresses.some((found) => found.address === address) === true,
+      );
+    }
     this.#apply(now);
-    this.#addresses.removeLeftovers([...this.#places.values()].flat(), now);
+    this.#addresses.removeLeftovers(this.#places.everywhere(), now);
   }
 
   /** As `placeAddresses` of the engine's adapters. */
-  place(group: GroupName, wanted: boolean, now: Instant): Result<readonly Mac[] | undefined, string> {
+  place(
+    group: GroupName,
+    wanted: boolean,
+    by: readonly InterfaceName[],
+    now: Instant,
+  ): Result<readonly Mac[] | undefined, string> {
     if (wanted) this.#wanted.add(group);
     else this.#wanted.delete(group);
+    if (wanted) this.#places.use(group, by);
     this.#unusable.delete(group);
-    const failures = this.#apply(now).filter(({ address }) => this.#groupOf.get(address.address) === group);
+    const failures = this.#apply(now).filter(({ address }) => this.#places.groupOf(address.address) === group);
     const [first] = failures;
     if (wanted && first !== undefined) return failure(first.detail);
     if (!wanted || this.#areUsable(group)) return success(this.#macs(group));
@@ -123,12 +158,12 @@ export class GroupAddresses {
   }
 
   #areUsable(group: GroupName): boolean {
-    return this.#addresses.areUsable((this.#places.get(group) ?? []).map((place) => place.address));
+    return this.#addresses.areUsable(this.#places.places(group).map((place) => place.address));
   }
 
   /** This node's own, one for each segment; none when one of them has none. */
   #macs(group: GroupName): readonly Mac[] {
-    const macs = this.#segments(group).map((name) => this.#adapters.byName(name)?.mac);
+    const macs = this.#places.used(group).map((name) => this.#adapters.byName(name)?.mac);
     return macs.every((mac) => mac !== undefined) ? macs : [];
   }
 
@@ -148,7 +183,7 @@ export class GroupAddresses {
 
   /** The other node's stations on our interfaces; none unless there is one for each segment. */
   stations(group: GroupName, macs: readonly Mac[]): readonly Station[] {
-    const segments = this.#segments(group);
+    const segments = this.#places.used(group);
     if (segments.length !== macs.length) return [];
     return segments.flatMap((name, i) => {
       const adapter = this.#adapters.byName(name);
@@ -157,8 +192,14 @@ export class GroupAddresses {
     });
   }
 
-  #segments(group: GroupName): readonly string[] {
-    return this.#segmentNames.get(group) ?? [];
+  /** As `countFrames` of the core. */
+  countFrames(interfaces: readonly InterfaceName[]): void {
+    this.#counters ??= new FrameCounters(native);
+    for (const name of interfaces) {
+      const index = this.#adapters.byName(name)?.index;
+      const frames = index === undefined ? undefined : this.#counters.received(index);
+      if (frames !== undefined) this.#input({ kind: "framesCounted", interface: name, frames });
+    }
   }
 
   /** Clients of the group's connections on this node learn at once that they are over; goes on in the turns that follow. */
@@ -167,7 +208,7 @@ export class GroupAddresses {
   }
 
   async #resetConnections(group: GroupName): Promise<void> {
-    const addresses = (this.#places.get(group) ?? []).map((place) => place.address);
+    const addresses = this.#places.places(group).map((place) => place.address);
     const { reset, trouble } = await resetConnections(native, addresses);
     if (reset > 0) logLine("info", `${group}: ${reset} connections reset`);
     if (trouble === "") return;
@@ -176,10 +217,10 @@ export class GroupAddresses {
   }
 
   #apply(now: Instant): AddressFailure[] {
-    return this.#addresses.apply(
-      [...this.#wanted].flatMap((group) => this.#places.get(group) ?? []),
-      now,
-    );
+    const places = [...this.#wanted].flatMap((group) => this.#places.places(group));
+    const failures = this.#addresses.apply(places, now);
+    this.#sourceRoutes.place(places);
+    return failures;
   }
 
   /** An address vanished from an interface: put back when it is one of ours. */
@@ -188,19 +229,33 @@ export class GroupAddresses {
   }
 
   #tell(place: VirtualAddress, make: (group: GroupName) => Input): void {
-    const group = this.#groupOf.get(place.address);
+    const group = this.#places.groupOf(place.address);
     if (group !== undefined) this.#input(make(group));
   }
 
   /** A second announcement of the same term starts its schedule over. */
   announce(group: GroupName, term: number, now: Instant): void {
-    const places = this.#places.get(group) ?? [];
+    const places = this.#places.places(group);
     const before = this.#announced.get(group);
     this.#announced.set(group, { term, addresses: places });
     this.#neighbours.apply(this.#announced, now);
     if (before?.term === term) this.#neighbours.again(group, now);
-    for (const place of places) this.#listen(place.interface);
+    this.#listenWhereAnnounced();
     this.run(now);
+  }
+
+  #announcedBy(): ReadonlySet<InterfaceName> {
+    return new Set([...this.#announced.values()].flatMap(({ addresses }) => addresses.map((each) => each.interface)));
+  }
+
+  #listenWhereAnnounced(): void {
+    const by = this.#announcedBy();
+    for (const [name, { listener }] of this.#listening) {
+      if (by.has(name)) continue;
+      listener.close();
+      this.#listening.delete(name);
+    }
+    for (const name of by) this.#listen(name);
   }
 
   stopAnnouncing(group: GroupName, now: Instant): void {
@@ -224,7 +279,7 @@ export class GroupAddresses {
     const adapter = this.#adapters.byName(name);
     if (adapter === undefined || this.#listening.get(name)?.index === adapter.index) return;
     this.#listening.get(name)?.listener.close();
-    const listener = new FrameListener(native, adapter.index, [...this.#groupOf.keys()], {
+    const listener = new FrameListener(native, adapter.index, this.#places.addresses, {
       frame: (frame) => this.#heard(name, frame),
     });
     this.#listening.set(name, { index: adapter.index, listener });
@@ -233,15 +288,12 @@ export class GroupAddresses {
   #heard(name: InterfaceName, frame: Uint8Array): void {
     const claim = claimOf(frame);
     if (claim === undefined) return;
-    const group = this.#groupOf.get(claim.address);
+    const group = this.#places.groupOf(claim.address);
     if (group === undefined || !this.#announced.has(group)) return;
-    if (claim.mac === this.#adapters.byName(name)?.mac) return;
+    // Another adapter of ours in the same network, which has the address now or had it.
+    if (this.#adapters.all().some(({ mac }) => mac === claim.mac)) return;
     this.#input({ kind: "conflict", group, address: claim.address, mac: claim.mac, interface: name });
   }
-}
-
-interface Place extends VirtualAddress {
-  readonly interface: InterfaceName;
 }
 
 function restored(place: VirtualAddress): { kind: "addressRestored"; address: IpAddress; interface: InterfaceName } {
@@ -251,24 +303,22 @@ function restored(place: VirtualAddress): { kind: "addressRestored"; address: Ip
 /**
  * `promote_secondaries`: when the node's own address is removed and added again, a virtual address of the same subnet is the
  * primary one, and withdrawing it would take the node's own along; systemd sets this everywhere too. `arp_announce`: a node
- * that answers behind the closed fence must ask for a client in its own name, or the fence drops its question.
+ * that answers behind the closed fence must ask for a client in its own name, or the fence drops its question. `arp_ignore`:
+ * of two adapters in one network only that one may answer which has the address; Linux answers by every one.
  */
-function setSysctls(places: readonly Place[]): void {
-  for (const name of new Set(places.map((place) => place.interface))) {
+function setSysctls(segments: readonly Segment[]): void {
+  for (const name of new Set(segments.flatMap(({ adapters }) => adapters))) {
+    const alone = segments.every(({ adapters }) => adapters.length === 1 || !adapters.includes(name));
     for (const [key, value, without] of [
       ["promote_secondaries", "1", "withdrawing an address may remove others of its subnet"],
       ["arp_announce", "2", "a planned move may lose packets of clients this node does not know"],
+      ...(alone ? [] : ([["arp_ignore", "1", "clients may learn the wrong adapter's Ethernet address"]] as const)),
     ] as const) {
-      const set = setSysctl(`net/ipv4/conf/${name}/${key}`, value);
+      const path = `net/ipv4/conf/${name}/${key}`;
+      // A stricter one is an operator's own.
+      if (key === "arp_ignore" && Number(readSysctl(path) ?? 0) > 1) continue;
+      const set = setSysctl(path, value);
       if (!set.ok) logLine("warning", `${set.error}; ${without}`);
     }
   }
-}
-
-function placesOf(group: GroupConfig, self: NodeConfig): readonly Place[] {
-  return group.addresses.map((place) => ({
-    interface: interfaceFor(self, place) as InterfaceName,
-    address: place.address,
-    prefixLength: place.prefixLength,
-  }));
 }

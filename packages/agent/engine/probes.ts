@@ -7,6 +7,7 @@ import { arpRequest } from "@holdfast/core/wire/arp.ts";
 import { multicastSolicitation } from "@holdfast/core/wire/ndp.ts";
 import { inNetwork, type Ipv4, type Ipv6, isIpv4 } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import { type Mac, macFromBytes } from "@holdfast/core/units/mac.ts";
 import type { GroupName, InterfaceName } from "@holdfast/core/units/names.ts";
 import type { Adapter, Adapters } from "@holdfast/linux/adapters.ts";
 import { native } from "@holdfast/linux/load.ts";
@@ -19,13 +20,22 @@ export class Probes {
   readonly #adapters: Adapters;
   readonly #input: (input: Input) => void;
   readonly #sender = new FrameSender(native);
+  readonly #usedBy: (address: IpAddress) => InterfaceName | undefined;
   readonly #listening = new Map<number, FrameListener>();
   #of: ReadonlyMap<IpAddress, GroupName | undefined> = new Map();
   /** The kernel's name of the interface of each group's address. */
   #places: ReadonlyMap<IpAddress, string> = new Map();
 
-  constructor(cluster: Cluster, self: NodeConfig, adapters: Adapters, input: (input: Input) => void) {
+  /** `usedBy`: the adapter that a group's address has here, or would have. */
+  constructor(
+    cluster: Cluster,
+    self: NodeConfig,
+    adapters: Adapters,
+    usedBy: (address: IpAddress) => InterfaceName | undefined,
+    input: (input: Input) => void,
+  ) {
     this.#adapters = adapters;
+    this.#usedBy = usedBy;
     this.#input = input;
     this.change(cluster, self);
   }
@@ -42,17 +52,31 @@ export class Probes {
   }
 
   /** What cannot be sent is not answered either. */
-  send({ of, addresses }: Extract<Effect, { kind: "probe" }>): void {
+  send({ of, addresses, through }: Extract<Effect, { kind: "probe" }>): void {
     for (const address of addresses) {
-      const adapter =
-        of === undefined ? this.#towards(address) : this.#adapters.byName(this.#places.get(address) ?? "");
-      if (adapter?.mac === undefined) continue;
+      const adapter = this.#adapterFor(of, address, through);
+      if (adapter?.mac === undefined || adapter.down === "administratively") continue;
       this.#listen(adapter);
       const own = of === undefined ? this.#ownAddress(adapter, address) : undefined;
       const frame = isIpv4(address)
         ? arpRequest(adapter.mac, (own ?? NOBODY4) as Ipv4, address)
         : multicastSolicitation(adapter.mac, (own ?? NOBODY6) as Ipv6, address);
       this.#sender.sendFrame(adapter.index, frame);
+    }
+  }
+
+  #adapterFor(of: GroupName | undefined, address: IpAddress, through: InterfaceName | undefined): Adapter | undefined {
+    if (through !== undefined) return this.#adapters.byName(through);
+    if (of === undefined) return this.#towards(address);
+    return this.#adapters.byName(this.#usedBy(address) ?? this.#places.get(address) ?? "");
+  }
+
+  /** Interfaces came or went. */
+  interfacesChanged(): void {
+    for (const [index, listener] of this.#listening) {
+      if (this.#adapters.byIndex(index) !== undefined) continue;
+      listener.close();
+      this.#listening.delete(index);
     }
   }
 
@@ -70,19 +94,28 @@ export class Probes {
     )?.address;
   }
 
-  #listen({ index, mac, name }: Adapter): void {
+  #listen({ index, name }: Adapter): void {
     if (this.#listening.has(index)) return;
     try {
-      const frame = (bytes: Uint8Array): void => this.#heard(bytes, mac, name as InterfaceName);
+      const frame = (bytes: Uint8Array): void => this.#heard(bytes, index, name as InterfaceName);
       this.#listening.set(index, new FrameListener(native, index, [...this.#of.keys()], { frame }));
     } catch {
       // The interface has just gone: nobody answers there.
     }
   }
 
-  #heard(frame: Uint8Array, own: string | undefined, on: InterfaceName): void {
+  #heard(frame: Uint8Array, index: number, on: InterfaceName): void {
     const claim = claimOf(frame);
-    if (claim === undefined || claim.mac === own || !this.#of.has(claim.address)) return;
+    if (claim === undefined || !this.#of.has(claim.address)) return;
+    if (!isForStation(frame, this.#adapters.byIndex(index)?.mac)) return;
+    // Another adapter of ours in the same network is not somebody else.
+    if (this.#adapters.all().some(({ mac }) => mac === claim.mac)) return;
     this.#input({ kind: "answered", of: this.#of.get(claim.address), ...claim, interface: on });
   }
+}
+
+/** Not for another station: a switch that does not know it floods what is sent to it, another adapter of ours perhaps. */
+function isForStation(frame: Uint8Array, mac: Mac | undefined): boolean {
+  const first = frame[0] ?? 0;
+  return (first & 1) === 1 || macFromBytes(frame.subarray(0, 6)) === mac;
 }

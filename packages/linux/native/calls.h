@@ -20,6 +20,13 @@ napi_value send_batch(napi_env env, napi_callback_info info);
 napi_value receive_message(napi_env env, napi_callback_info info);
 napi_value receive_batch(napi_env env, napi_callback_info info);
 
+/* serial.c */
+napi_value open_serial(napi_env env, napi_callback_info info);
+napi_value discard_serial(napi_env env, napi_callback_info info);
+napi_value read_descriptor(napi_env env, napi_callback_info info);
+napi_value write_descriptor(napi_env env, napi_callback_info info);
+napi_value open_pseudo_terminal(napi_env env, napi_callback_info info);
+
 /* time.c */
 napi_value monotonic(napi_env env, napi_callback_info info);
 napi_value boottime(napi_env env, napi_callback_info info);

@@ -25,6 +25,9 @@ const ATTRIBUTE_NAME = 3;
 const ATTRIBUTE_KIND = 18;
 const KIND_OF_PORT = 4;
 
+/** Why an interface that is there does not work. */
+export type DownReason = "administratively" | "no-carrier";
+
 export interface Link {
   readonly index: number;
   readonly name: string;
@@ -32,6 +35,8 @@ export interface Link {
   readonly mac: Mac | undefined;
   /** Administratively up, with carrier and in operation. */
   readonly up: boolean;
+  /** Undefined when it is up. */
+  readonly down: DownReason | undefined;
   readonly loopback: boolean;
   /** Of a bridge, bond or team: what it receives goes up to that interface. */
   readonly port: boolean;
@@ -65,17 +70,25 @@ export function parseLink(message: Message): Link | undefined {
   if (index === undefined || flags === undefined || name === undefined) return undefined;
   const address = at.get(ATTRIBUTE_ADDRESS);
   const portKind = readText(attributes(at.get(ATTRIBUTE_KIND) ?? new Uint8Array(), 0).get(KIND_OF_PORT));
-  const working = FLAG_UP | FLAG_RUNNING | FLAG_LOWER_UP;
+  const down = whyDown(flags);
   return {
     index,
     name,
     mac: address?.length === 6 ? macFromBytes(address) : undefined,
-    up: (flags & working) === working,
+    up: down === undefined,
+    down,
     loopback: (flags & FLAG_LOOPBACK) !== 0,
     // A member of a VRF receives for itself.
     port: portKind !== undefined && portKind !== "vrf",
     flags,
   };
+}
+
+function whyDown(flags: number): DownReason | undefined {
+  if ((flags & FLAG_UP) === 0) return "administratively";
+  // RUNNING lacks too while something below is not in operation (RFC 2863): nothing passes then.
+  const working = FLAG_RUNNING | FLAG_LOWER_UP;
+  return (flags & working) === working ? undefined : "no-carrier";
 }
 
 /** Administratively up; what `ip link set up` does. */
