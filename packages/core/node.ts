@@ -16,11 +16,13 @@ import {
   sayReady,
   tickFarewell,
 } from "./node/handing-over.ts";
+import { takeFitness } from "./node/fitness.ts";
 import { followHolder } from "./node/following.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
 import { dropLeft, reconfigure } from "./node/reconfiguring.ts";
 import { receive } from "./node/receiving.ts";
+import { watchReluctance } from "./node/reluctance.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
@@ -139,8 +141,10 @@ function take(state: NodeState, input: Input, now: Instant): void {
       );
     case "reconfigured":
       return reconfigure(state, input, now);
-    case "framesCounted":
     case "fitness":
+      return takeFitness(state, input, now);
+    case "framesCounted":
+    case "stalled":
       return;
     case "paused":
       return takePause(state, input.for_ms, now);
@@ -252,6 +256,7 @@ function tick(state: NodeState, now: Instant): void {
 function passTime(state: NodeState, now: Instant, beats: boolean): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
   watchCrashes(state, now);
+  watchReluctance(state, now);
   watchPeers(state, now);
   watchAlone(state, now);
   for (const group of state.groups.values()) {

@@ -2,6 +2,7 @@
 import { eventsFor } from "./events.ts";
 import { ineligibility } from "./eligibility.ts";
 import { outcomesFor, requestsFor } from "./requests.ts";
+import { isReluctant } from "./reluctance.ts";
 import type { Group, NodeState } from "./state.ts";
 import { leaseHolder, leaseRemaining } from "../ownership/lease/voter.ts";
 import { ageOf, type Hearing, lossPermille } from "../membership/hearing.ts";
@@ -136,7 +137,7 @@ function head(state: NodeState, peer: Peer, toBoot: BootId | undefined, extra: b
     stopping: state.stopping,
     stalled: now < state.stalledUntil,
     abstaining: state.abstaining,
-    reluctant: false,
+    reluctant: isReluctant(state),
     // What an earlier daemon of the peer told says nothing of the events of the one addressed.
     eventsSeen: toBoot === peer.boot ? peer.eventsHad : 0,
     echo: undefined,

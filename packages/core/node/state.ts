@@ -4,6 +4,7 @@ import { type Cluster, type GroupConfig, type NodeConfig, sharedLinks, type Timi
 import type { Effect, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
+import { newReluctance, type Reluctance } from "./reluctance.ts";
 import { crashingUntil } from "./crashes.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
@@ -143,6 +144,9 @@ export interface NodeState {
   drained: string | undefined;
   stopping: boolean;
   exited: boolean;
+  /** What is broken in this machine by a stable word, and how (fitness.ts). */
+  readonly unfit: Map<string, string>;
+  readonly reluctance: Reluctance;
   /** Too many crashes before this start: not eligible until then; undefined: eligible as far as that goes. */
   crashingUntil: Instant | undefined;
   crashingTold: boolean;
@@ -239,6 +243,8 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     drained: beginning.drained,
     stopping: false,
     exited: false,
+    unfit: new Map(),
+    reluctance: newReluctance(),
     misconfigured: false,
     quorum: voters.length === 1,
     interfacesDown: new Set(beginning.interfacesDown),
