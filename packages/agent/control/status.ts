@@ -98,10 +98,11 @@ function nodeState(node: PeerView): NodeStatus["state"] {
   if (node.drained) return "drained";
   if (node.stalled) return "stalled";
   if (node.abstaining) return "abstaining";
+  if (node.reluctant) return "reluctant";
   return "up";
 }
 
-const FAILURES: ReadonlySet<string> = new Set(["interface-down", "address-failed", "generation", "crashing"]);
+const FAILURES: ReadonlySet<string> = new Set(["interface-down", "address-failed", "generation", "crashing", "unfit"]);
 
 /** What keeps a live node from owning a group that prefers it, each once. */
 function failing(view: NodeView, node: PeerView): readonly string[] {

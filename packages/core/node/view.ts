@@ -1,5 +1,7 @@
 /** Makes the view of a node for people. */
 import { ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
+import { unfitText } from "./fitness.ts";
+import { isReluctant } from "./reluctance.ts";
 import { ownFence } from "./sending.ts";
 import type { Group, NodeState } from "./state.ts";
 import { ageOf, isHeard, lossPermille } from "../membership/hearing.ts";
@@ -43,6 +45,8 @@ function viewSelf(state: NodeState, node: NodeConfig): PeerView {
     stopping: state.stopping,
     stalled: false,
     abstaining: state.abstaining,
+    reluctant: isReluctant(state),
+    unfit: unfitText(state),
     digest: state.cluster.digest,
     generation: state.cluster.generation,
     heard: [],
@@ -73,6 +77,10 @@ function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
     stopping: last?.stopping ?? false,
     stalled: last?.stalled ?? false,
     abstaining: last?.abstaining ?? false,
+    reluctant: last?.reluctant ?? false,
+    unfit: [...peer.groups.values()].some(({ ineligible }) => ineligible === "unfit")
+      ? "its own node-unfit event says what"
+      : undefined,
     digest: last?.digest,
     generation: last?.generation,
     heard,
