@@ -12,6 +12,8 @@ export interface Cluster {
   readonly timing: Timing;
   readonly links: readonly LinkConfig[];
   readonly nodes: readonly NodeConfig[];
+  /** Whose grants count, in the order of `nodes`; absent: everybody's. */
+  readonly voters?: readonly NodeName[];
   readonly groups: readonly GroupConfig[];
   /** `majority` when absent; `available`: of two voters one may go on alone (ownership.md Q1 to Q3). */
   readonly quorum?: "majority" | "available";
@@ -116,6 +118,14 @@ export function linkText(link: LinkConfig): string {
     default:
       return unreachable(link);
   }
+}
+
+/** Of more nodes than this only some vote, and not everybody hears everybody. */
+export const EVERYBODY_MAX = 7;
+
+/** The names of the nodes that vote. */
+export function votersOf(cluster: Pick<Cluster, "voters" | "nodes">): readonly NodeName[] {
+  return cluster.voters ?? cluster.nodes.map((node) => node.name);
 }
 
 /** The node has an end of the link. */

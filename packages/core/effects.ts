@@ -107,7 +107,21 @@ export interface LocalEvent extends ClusterEvent {
   readonly phases: Readonly<Record<string, number>> | undefined;
 }
 
-export type RejectReason = "malformed" | "version" | "cluster" | "key" | "auth" | "replay" | "sender" | "parse";
+export type RejectReason =
+  | "malformed"
+  | "version"
+  | "cluster"
+  /** Sealed for another link or another node. */
+  | "link"
+  | "key"
+  | "auth"
+  | "replay"
+  | "sender"
+  | "parse"
+  /** Dropped by the packet filter: a source that is no node of the link. */
+  | "filtered"
+  /** Dropped by the packet filter: more than a node of the link ever sends. */
+  | "flood";
 
 export type Input =
   /** The deadline came (or the loop woke for another reason: harmless). */

@@ -27,6 +27,7 @@ import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
 import { settleDrain, takeRequest } from "./node/serving.ts";
+import { liveVoters, votes } from "./node/overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { watchCrashes } from "./node/crashing.ts";
 import { noticeStall, takePause } from "./node/stalling.ts";
@@ -278,9 +279,7 @@ function beat(state: NodeState, now: Instant): void {
   state.lastBeat = now;
   state.beatDue = "regular";
   askReference(state, now);
-  const liveVoters = state.voters.filter(
-    (voter) => voter === state.self.name || state.peers.get(voter)?.alive === true,
-  );
+  const alive = liveVoters(state);
   for (const group of state.groups.values()) {
     if (group.addressTrouble !== undefined && between(group.addressTrouble.at, now) >= AFTER_TROUBLE_MS)
       group.addressTrouble = undefined;
@@ -289,7 +288,7 @@ function beat(state: NodeState, now: Instant): void {
     beatDrain(state, group, now);
     const context = leaseContext(state, group, now);
     beatHolding(group.lease, context);
-    beatEnded(group.lease, context, liveVoters);
+    beatEnded(group.lease, context, alive);
   }
   settleDrain(state);
   dropLeft(state);
@@ -297,7 +296,6 @@ function beat(state: NodeState, now: Instant): void {
 
 /** Who died, and whether a majority of the voters is left. */
 function watchPeers(state: NodeState, now: Instant): void {
-  let alive = 1;
   for (const peer of state.peers.values()) {
     if (peer.alive && !isAlive(peer, state.cluster.timing.dead, now)) {
       peer.alive = false;
@@ -318,15 +316,15 @@ function watchPeers(state: NodeState, now: Instant): void {
         group.ownerSince = undefined;
       }
     }
-    if (peer.alive) alive += 1;
   }
+  const alive = liveVoters(state).length;
   const quorum = alive >= state.majority || state.alone.active;
   if (quorum === state.quorum) return;
   state.quorum = quorum;
   happened(state, now, {
     code: quorum ? "quorum" : "no-quorum",
     level: quorum ? "info" : "alarm",
-    text: `${state.self.name} hears ${alive} of ${state.voters.length} voters, itself included: ${quorum ? "a majority" : "no majority"}`,
+    text: `${state.self.name} hears ${alive} of ${state.voters.length} voters${votes(state) ? ", itself included" : ""}: ${quorum ? "a majority" : "no majority"}`,
   });
 }
 

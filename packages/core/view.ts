@@ -36,6 +36,8 @@ export interface PeerView {
   readonly alive: boolean;
   /** Milliseconds since last heard on any link; 0 for the node itself; undefined: never. */
   readonly age_ms: number | undefined;
+  /** Not heard by this node: the voters that say they hear it; `alive` and `age_ms` are by their word. */
+  readonly heardBy?: readonly NodeName[];
   readonly drained: boolean;
   readonly drainReason: string | undefined;
   readonly stopping: boolean;

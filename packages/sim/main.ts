@@ -85,6 +85,7 @@ function replay(chosen: Chosen, seed: number, stepsMax: number, traced: boolean)
   const counts = { ...world.counts, moves, gaps, messages: world.network.messages };
   const told = Object.entries(counts).map(([name, count]) => `${count} ${name}`);
   console.log(`${scenario.name} seed ${seed}: ${world.events} events, ${world.steps} steps, ${told.join(", ")}`);
+  for (const line of outcome.figures ?? []) console.log(`  ${line}`);
   console.log(`digest ${digestOf(world)}`);
   return broken(chosen, seed, outcome) ? 1 : 0;
 }

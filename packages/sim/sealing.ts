@@ -79,22 +79,28 @@ export class SealedEnd {
   #toldAt = 0;
   #encoded: { readonly heartbeat: Heartbeat; readonly bytes: Uint8Array } | undefined;
 
-  constructor(cluster: Cluster, boot: BootId) {
+  #now = 0;
+
+  constructor(cluster: Cluster, node: NodeName, boot: BootId) {
     this.#cluster = cluster;
-    this.#sealer = createSealer({ cluster: cluster.name, keys: KEYS, boot, suite: cluster.seal });
+    const now = (): number => this.#now;
+    this.#sealer = createSealer({ cluster: cluster.name, node, keys: KEYS, boot, suite: cluster.seal, now });
   }
 
   seal(to: NodeName, link: LinkName, heartbeat: Heartbeat): Uint8Array {
     if (this.#encoded?.heartbeat !== heartbeat) this.#encoded = { heartbeat, bytes: emitHeartbeat(heartbeat) };
     const linkIndex = this.#cluster.links.findIndex((each) => each.name === link);
     const peerIndex = this.#cluster.nodes.findIndex((each) => each.name === to);
-    return this.#sealer.seal((linkIndex << 8) | peerIndex, this.#encoded.bytes);
+    const version = heartbeat.version >= 2 ? 2 : 1;
+    const stream = (linkIndex << 8) | peerIndex;
+    return this.#sealer.seal({ version, link, receiver: to, stream }, this.#encoded.bytes);
   }
 
   /** The inputs that a datagram becomes: a heartbeat, or once a second what was dropped. */
   open(link: LinkName, bytes: Uint8Array, now: number): readonly Input[] {
-    const opened = this.#sealer.open(bytes);
-    if (!opened.ok) return this.#reject(link, opened.error.reason, now);
+    this.#now = now;
+    const opened = this.#sealer.open(bytes, link);
+    if (!opened.ok) return opened.error.reason === "aside" ? [] : this.#reject(link, opened.error.reason, now);
     const parsed = parseHeartbeat(opened.value.payload);
     if (!parsed.ok) return this.#reject(link, "parse", now);
     if (parsed.value.boot !== opened.value.boot) return this.#reject(link, "sender", now);

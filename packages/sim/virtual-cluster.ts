@@ -52,6 +52,8 @@ export class VirtualCluster extends VirtualTime {
   /** When so many are taken the world is over. */
   stepsMax = Number.POSITIVE_INFINITY;
   trace: Trace | undefined;
+  /** Called for every datagram that a node sends. */
+  sending: ((from: NodeName, heartbeat: Heartbeat) => void) | undefined;
   /** Nodes that reach neither a reference address nor who owns a group, on the network of the clients. */
   readonly clientsCut = new Set<NodeName>();
   /** Nodes whose software knows version 1 of the heartbeat alone. */
@@ -195,7 +197,11 @@ export class VirtualCluster extends VirtualTime {
       },
       now,
     );
-    node.daemon = newDaemon(state, boot, this.attacker === undefined ? undefined : new SealedEnd(this.cluster, boot));
+    node.daemon = newDaemon(
+      state,
+      boot,
+      this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot),
+    );
     node.frozen = false;
     node.exited = false;
     wake(this, node);
@@ -340,6 +346,7 @@ export class VirtualCluster extends VirtualTime {
   }
 
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {
+    this.sending?.(node.name, heartbeat);
     if (daemon.wire === undefined || this.attacker === undefined) {
       this.network.carry(node.name, to, link, () => {
         const input = overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to));

@@ -67,7 +67,8 @@ describe("bad input", { skip: unable() }, () => {
     let keys: Keys;
     let captured: readonly Uint8Array[];
     const sealer = (cluster_: string, given: Keys, boot = "1122334455667788") =>
-      createSealer({ cluster: cluster_, keys: given, boot: boot as BootId, suite: "encrypt" });
+      createSealer({ cluster: cluster_, node: "intruder", keys: given, boot: boot as BootId, suite: "encrypt" });
+    const toN1 = (link: string, version: 1 | 2 = 2, stream = 0) => ({ version, link, receiver: "n1", stream });
 
     before(async () => {
       intruder = await Intruder.join(cluster);
@@ -90,10 +91,10 @@ describe("bad input", { skip: unable() }, () => {
       return rows.reduce((sum, { count }) => sum + count, 0);
     }
 
-    async function rejects(reason: string, make: () => Uint8Array[]): Promise<void> {
+    async function rejects(reason: string, make: (link: string) => Uint8Array[]): Promise<void> {
       const wanted = new Map<string, number>();
       for (const link of LINKS) {
-        const datagrams = make();
+        const datagrams = make(link);
         wanted.set(link, (await counted(link, reason)) + datagrams.length);
         await intruder.send(link, 1, datagrams);
       }
@@ -104,7 +105,7 @@ describe("bad input", { skip: unable() }, () => {
       await unharmed();
     }
 
-    const KINDS: readonly (readonly [title: string, reason: string, make: () => Uint8Array[]])[] = [
+    const KINDS: readonly (readonly [title: string, reason: string, make: (link: string) => Uint8Array[]])[] = [
       ["random bytes", "malformed", () => many(() => bytes(below(1400)))],
       ["empty datagrams", "malformed", () => many(() => new Uint8Array(0))],
       [
@@ -127,37 +128,47 @@ describe("bad input", { skip: unable() }, () => {
         () =>
           many((i) => {
             const whole = (captured[i % captured.length] as Uint8Array).slice(UDP_PAYLOAD);
-            // Behind version, cluster and key, which have reasons of their own.
-            const at = 12 + below(whole.length - 12);
+            // Behind version, cluster, key, boot and stream, which have reasons of their own.
+            const at = 22 + below(whole.length - 22);
             whole[at] = (whole[at] as number) ^ (1 << below(8));
             return whole;
           }),
       ],
       [
-        "the right key's name with another secret",
+        "the right key's name with another secret, as version 1",
         "auth",
-        () => {
+        (link) => {
           const secret = bytes(32);
           const forged = { name: keys.active.name, secret };
           const forger = sealer(`lab-${cluster.name}`, { active: forged, accepted: [forged] });
-          return many((i) => forger.seal(i % 4, bytes(100)));
+          return many((i) => forger.seal(toN1(link, 1, i % 4), bytes(100)));
+        },
+      ],
+      [
+        "the right key's name with another secret",
+        "key",
+        (link) => {
+          const secret = bytes(32);
+          const forged = { name: keys.active.name, secret };
+          const forger = sealer(`lab-${cluster.name}`, { active: forged, accepted: [forged] });
+          return many(() => forger.seal(toN1(link), bytes(100)));
         },
       ],
       [
         "another key",
         "key",
-        () => {
+        (link) => {
           const other = { name: "other", secret: bytes(32) };
           const stranger = sealer(`lab-${cluster.name}`, { active: other, accepted: [other] });
-          return many((i) => stranger.seal(i % 4, bytes(100)));
+          return many(() => stranger.seal(toN1(link), bytes(100)));
         },
       ],
       [
         "another cluster with the same key",
         "cluster",
-        () => {
+        (link) => {
           const neighbour = sealer("elsewhere", keys);
-          return many((i) => neighbour.seal(i % 4, bytes(100)));
+          return many(() => neighbour.seal(toN1(link), bytes(100)));
         },
       ],
       [
@@ -166,24 +177,24 @@ describe("bad input", { skip: unable() }, () => {
         () =>
           many((i) => {
             const whole = (captured[i % captured.length] as Uint8Array).slice(UDP_PAYLOAD);
-            whole[2] = 2;
+            whole[2] = 3;
             return whole;
           }),
       ],
       [
         "authentic noise",
         "parse",
-        () => {
+        (link) => {
           const member = sealer(`lab-${cluster.name}`, keys, Buffer.from(bytes(8)).toString("hex"));
-          return many(() => member.seal(0, bytes(below(600))));
+          return many(() => member.seal(toN1(link), bytes(below(600))));
         },
       ],
       [
         "an authentic heartbeat that speaks for another boot",
         "sender",
-        () => {
+        (link) => {
           const member = sealer(`lab-${cluster.name}`, keys, Buffer.from(bytes(8)).toString("hex"));
-          return many(() => member.seal(0, emitHeartbeat(FULL)));
+          return many(() => member.seal(toN1(link), emitHeartbeat(FULL)));
         },
       ],
     ];
@@ -226,7 +237,7 @@ describe("bad input", { skip: unable() }, () => {
       const boot = Buffer.from(bytes(8)).toString("hex") as BootId;
       const member = sealer(`lab-${cluster.name}`, keys, boot);
       const heartbeat = { ...FULL, boot, node: "n7" as NodeName, heard: [] };
-      await intruder.send("priv", 1, [member.seal(0, emitHeartbeat(heartbeat))]);
+      await intruder.send("priv", 1, [member.seal(toN1("priv"), emitHeartbeat(heartbeat))]);
       await until("n1 tells", async () =>
         (await cluster.events("n1", "heartbeat-rejected")).some(({ text }) => text.includes("n7")),
       );

@@ -19,6 +19,7 @@ import { ReplayWindow, WINDOW } from "@holdfast/agent/seal/replay-window.ts";
 import type { AeadOfKey } from "@holdfast/agent/seal/aead.ts";
 import { nativeAead } from "@holdfast/linux/aead.ts";
 import { native } from "@holdfast/linux/load.ts";
+import { EVERYBODY } from "@holdfast/agent/seal/header.ts";
 import { createSealer } from "@holdfast/agent/seal/sealer.ts";
 import { emitArp, parseArpFrame } from "@holdfast/core/wire/arp.ts";
 import { emitHeartbeat, parseHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
@@ -228,22 +229,26 @@ property("a sealed datagram is opened once and as it was; with any bit changed i
   const options = { cluster: chance.hex(5), keys: { active: key, accepted: [key] }, suite };
   // Node's cipher and the addon's must understand each other.
   const cipher = (): { aead?: AeadOfKey } => (chance.once(2) ? {} : { aead: (secret) => nativeAead(native, secret) });
-  const from = createSealer({ ...options, ...cipher(), boot: chance.hex(16) as BootId });
-  const to = createSealer({ ...options, ...cipher(), boot: chance.hex(16) as BootId });
+  const from = createSealer({ ...options, ...cipher(), node: "from", boot: chance.hex(16) as BootId });
+  const to = createSealer({ ...options, ...cipher(), node: "to", boot: chance.hex(16) as BootId });
   const payload = bytesOf(chance, chance.below(400));
-  const stream = chance.number(16);
-  for (let before = chance.below(3); before > 0; before--) from.seal(stream, payload);
-  const datagram = from.seal(stream, payload);
+  const version = chance.pick<1 | 2>([1, 2]);
+  const link = chance.hex(4);
+  const receiver = version === 2 && chance.once(3) ? EVERYBODY : "to";
+  const destination = { version, link, receiver, stream: chance.number(16) };
+  for (let before = chance.below(3); before > 0; before--) from.seal(destination, payload);
+  const datagram = from.seal(destination, payload);
   const damaged = datagram.slice();
   const at = chance.below(damaged.length);
   damaged[at] = (damaged[at] ?? 0) ^ (1 << chance.below(8));
-  assert.equal(to.open(damaged).ok, false);
-  const opened = to.open(datagram);
+  assert.equal(to.open(damaged, link).ok, false);
+  const opened = to.open(datagram, link);
   assert.ok(opened.ok);
   assert.deepEqual(Uint8Array.from(opened.value.payload), payload);
-  assert.equal(opened.value.stream, stream);
-  assert.deepEqual(to.open(datagram), { ok: false, error: { reason: "replay" } });
-  assert.deepEqual(from.open(datagram), { ok: false, error: { reason: "replay" } });
+  assert.equal(opened.value.version, version);
+  assert.deepEqual(to.open(datagram, link), { ok: false, error: { reason: "replay" } });
+  const back = version === 2 && receiver === "to" ? "link" : "replay";
+  assert.deepEqual(from.open(datagram, link), { ok: false, error: { reason: back } });
 });
 
 property("the replay window agrees with a set of all that was seen", 300, (chance) => {

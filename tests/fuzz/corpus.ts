@@ -116,11 +116,11 @@ function kernelOutcome(bytes: Uint8Array): string {
 
 function sealedOutcome(bytes: Uint8Array): string {
   // Anew each time: what was opened once is a replay.
-  const opened = createSealer({ ...sealing, boot: OPENER }).open(bytes);
+  const opened = createSealer({ ...sealing, boot: OPENER }).open(bytes, "lan");
   return opened.ok ? "opened" : opened.error.reason;
 }
 
-const sealing = { cluster: "fuzz", keys: SECRET_KEYS, suite: "encrypt" as const };
+const sealing = { cluster: "fuzz", node: "n1", keys: SECRET_KEYS, suite: "encrypt" as const };
 const OPENER = "b0b1b2b3b4b5b6b7" as BootId;
 
 export const TARGETS: readonly Target[] = [
@@ -131,7 +131,10 @@ export const TARGETS: readonly Target[] = [
     seeds: () => {
       const sealer = createSealer({ ...sealing, boot: FULL.boot });
       const own = createSealer({ ...sealing, boot: OPENER });
-      return [sealer.seal(2, new Uint8Array(0)), own.seal(2, new Uint8Array(0))];
+      const nothing = new Uint8Array(0);
+      return [sealer, own].flatMap((each) =>
+        ([1, 2] as const).map((version) => each.seal({ version, link: "lan", receiver: "n1", stream: 2 }, nothing)),
+      );
     },
   },
   {

@@ -129,8 +129,9 @@ export class SealedCluster extends VirtualTime {
   }
 
   /** A payload under the real key and boot of `from`, as a member with a broken memory would seal it. */
-  seal(from: SealedNode, to: SealedNode, link: LinkName, payload: Uint8Array): Uint8Array {
-    return from.sealer.seal((LINKS.indexOf(link) << 8) | to.index, payload);
+  seal(from: SealedNode, to: SealedNode, link: LinkName, payload: Uint8Array, version: 1 | 2 = 2): Uint8Array {
+    const stream = (LINKS.indexOf(link) << 8) | to.index;
+    return from.sealer.seal({ version, link, receiver: to.name, stream }, payload);
   }
 
   #input(node: SealedNode, input: Input): void {
@@ -158,7 +159,15 @@ export class SealedCluster extends VirtualTime {
     );
     // As the daemon does it: the addon's cipher.
     const aead = (key: Uint8Array): NativeAead => nativeAead(native, key);
-    const sealer = createSealer({ cluster: CLUSTER.name, keys: SECRET_KEYS, boot, suite: "encrypt", aead });
+    const sealer = createSealer({
+      cluster: CLUSTER.name,
+      node: name,
+      keys: SECRET_KEYS,
+      boot,
+      suite: "encrypt",
+      aead,
+      now: () => this.now,
+    });
     const node: SealedNode = {
       name,
       index,
@@ -247,7 +256,7 @@ export class SealedCluster extends VirtualTime {
     }
     if (!from.running || this.cut.has(`${from.name} ${to}`)) return;
     const receiver = this.node(to);
-    const datagram = this.seal(from, receiver, link, plaintext);
+    const datagram = this.seal(from, receiver, link, plaintext, heartbeat.version >= 2 ? 2 : 1);
     this.at(0.2, () => this.deliver(receiver, link, datagram));
   }
 }

@@ -12,7 +12,6 @@ const REMOVE = "remove it";
 
 const LATER: readonly Later[] = [
   { path: "checks", hint: "remove it, and checks from the groups" },
-  { path: "voters", hint: "remove it; every node votes" },
   { path: "links.*.ethernet", hint: "give the link a port; links are UDP only" },
   { path: "links.*.serial", hint: "give the link a port; links are UDP only" },
   { path: "links.*.multicast", hint: "remove it; heartbeats are unicast" },

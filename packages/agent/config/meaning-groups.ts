@@ -1,5 +1,11 @@
 /** Groups: from the file's shape to values, with the rules for addresses, interfaces and candidates. */
-import type { Failback, GroupAddress, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
+import {
+  EVERYBODY_MAX,
+  type Failback,
+  type GroupAddress,
+  type GroupConfig,
+  type NodeConfig,
+} from "@holdfast/core/cluster.ts";
 import { isName, type GroupName, type NodeName } from "@holdfast/core/units/names.ts";
 import { type Milliseconds, milliseconds } from "@holdfast/core/units/time.ts";
 import { parseVirtualAddress } from "./address-rules.ts";
@@ -14,6 +20,8 @@ import { suggestion } from "./suggest.ts";
 
 const MOST_GROUPS = 1000;
 const MOST_ADDRESSES = 4096;
+/** Of a group in a cluster where not everybody hears everybody. */
+const MOST_CANDIDATES = 8;
 /** The old owner serves for so long what it should have left. */
 const LONGEST_DRAIN = milliseconds(3_600_000);
 const DEFAULT_SETTLE = milliseconds(10_000);
@@ -95,6 +103,7 @@ class GroupReader {
   }
 
   #prefer(path: Path, prefer: readonly string[] | undefined): NodeName[] {
+    if (this.#nodes.length > EVERYBODY_MAX) this.#checkLength(path, prefer);
     if (prefer === undefined) return this.#members.map((node) => node.name);
     const names: NodeName[] = [];
     prefer.forEach((name, i) => {
@@ -120,6 +129,19 @@ class GroupReader {
       } else names.push(node.name);
     });
     return names;
+  }
+
+  /** Candidates of one group hear each other, and in a large cluster nobody else but the voters. */
+  #checkLength(path: Path, prefer: readonly string[] | undefined): void {
+    const nodes = `of more than ${EVERYBODY_MAX} nodes`;
+    if (prefer === undefined) {
+      const message = `group ${String(path[1])} names no candidates, which a cluster ${nodes} needs`;
+      this.#report.error("no-prefer", path, "key", message, `add prefer: with at most ${MOST_CANDIDATES} nodes`);
+    } else if (prefer.length > MOST_CANDIDATES) {
+      const message = `${prefer.length} candidates: at most ${MOST_CANDIDATES} in a cluster ${nodes}`;
+      const hint = "name the ones that should own it, most wanted first";
+      this.#report.error("too-many", [...path, "prefer", MOST_CANDIDATES], "value", message, hint);
+    }
   }
 
   #interfaces(path: Path, interfaces: readonly string[]): string[] {

@@ -1,5 +1,5 @@
 /** Links and nodes: from the file's shape to values, with the rules that tie them together. */
-import type { LinkConfig, NodeConfig } from "@holdfast/core/cluster.ts";
+import { type Cluster, EVERYBODY_MAX, type LinkConfig, type NodeConfig } from "@holdfast/core/cluster.ts";
 import { isIpv4, type IpAddress } from "@holdfast/core/units/ip.ts";
 import { isInterfaceName, type InterfaceName, type LinkName, type NodeName } from "@holdfast/core/units/names.ts";
 import { parseLinkAddress } from "./address-rules.ts";
@@ -10,8 +10,9 @@ import type { NodeShape, Shape } from "./shape.ts";
 import { suggestion } from "./suggest.ts";
 
 const MOST_LINKS = 8;
-/** Every node votes in this version; more voters only make every renewal slower. */
-const MOST_NODES = 7;
+/** More voters only make every renewal slower. */
+const MOST_VOTERS = 7;
+const MOST_NODES = 64;
 
 export function readLinks(report: Report, shape: Shape): LinkConfig[] {
   const names = report.places.inFileOrder(["links"], Object.keys(shape.links));
@@ -31,7 +32,7 @@ export function readNodes(report: Report, shape: Shape, links: readonly LinkConf
   const names = report.places.inFileOrder(["nodes"], Object.keys(shape.nodes));
   if (names.length === 0) report.error("no-nodes", ["nodes"], "key", "no nodes", "add a node for each machine");
   if (names.length > MOST_NODES) {
-    const message = `${names.length} nodes: at most ${MOST_NODES} in this version, as every node votes`;
+    const message = `${names.length} nodes: at most ${MOST_NODES}`;
     report.error("too-many", ["nodes", names[MOST_NODES] ?? ""], "key", message, "remove some, or make two clusters");
   }
   const nodes = names.map((name) => readNode(report, name, shape.nodes[name] ?? {}, links));
@@ -46,6 +47,44 @@ export function readNodes(report: Report, shape: Shape, links: readonly LinkConf
   }
   checkLinkAddresses(report, nodes, links);
   return nodes;
+}
+
+/** Nothing when everybody votes, so that the digest does not depend on how that is spelt. */
+export function readVoters(report: Report, shape: Shape, nodes: readonly NodeConfig[]): Pick<Cluster, "voters"> {
+  const names = shape.voters;
+  if (names === undefined) {
+    if (nodes.length > EVERYBODY_MAX) {
+      const message = `${nodes.length} nodes without voters: when every node votes there may be ${EVERYBODY_MAX}`;
+      const five = nodes.slice(0, 5).map((node) => node.name);
+      report.error("no-voters", ["nodes"], "key", message, `add voters: [${five.join(", ")}], 3, 5 or 7 of the nodes`);
+    }
+    return {};
+  }
+  names.forEach((name, i) => {
+    const at = ["voters", i];
+    const known = nodes.map((node) => node.name as string);
+    if (!known.includes(name))
+      report.error(
+        "unknown-node",
+        at,
+        "value",
+        `unknown node ${quoted(name)} in voters`,
+        suggestion(name, known, "nodes"),
+      );
+    else if (names.indexOf(name) !== i)
+      report.error("duplicate-node", at, "value", `${name} is twice in voters`, "remove one");
+  });
+  if (names.length > MOST_VOTERS) {
+    const message = `${names.length} voters: at most ${MOST_VOTERS}`;
+    report.error("too-many", ["voters", MOST_VOTERS], "value", message, "5 are enough for a cluster of any size");
+  }
+  for (const node of nodes) {
+    if (node.role !== "witness" || names.includes(node.name)) continue;
+    const hint = "add it to voters, or remove the node";
+    report.error("idle-witness", ["nodes", node.name, "role"], "value", `witness ${node.name} does not vote`, hint);
+  }
+  const voters = nodes.map((node) => node.name).filter((name) => names.includes(name));
+  return voters.length === nodes.length ? {} : { voters };
 }
 
 function readNode(report: Report, name: string, node: NodeShape, links: readonly LinkConfig[]): NodeConfig {

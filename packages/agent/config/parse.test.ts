@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type Cluster, votersOf } from "@holdfast/core/cluster.ts";
 import { isName } from "@holdfast/core/units/names.ts";
 import { errorToJson, formatErrors } from "./config-error.ts";
 import { parseBytes, parseConfig, readConfig } from "./parse.ts";
@@ -262,6 +263,7 @@ test("the JSON Schema is made from the parser's own definition", () => {
     "generation",
     "cluster",
     "timing",
+    "voters",
     "reference",
     "links",
     "nodes",
@@ -287,6 +289,21 @@ test("drain: absent and 0s reset at once; the longest is an hour", () => {
     [0, 0, 30_000, 3_600_000],
   );
   assert.equal(digestOf(BASE.replace("failback: manual", "drain: 0s")), digestOf(BASE));
+});
+
+test("voters are read in the order of the nodes, and are not there when every node votes", () => {
+  const listed = (voters: string): string => BASE.replace("nodes:", `voters: ${voters}\nnodes:`);
+  const parsed = (text: string): Cluster => {
+    const result = parseConfig(text, "holdfast.yaml", HZ250);
+    assert.ok(result.ok, JSON.stringify(result));
+    return result.value.cluster;
+  };
+  const cluster = parsed(listed("[lb3, lb1]"));
+  assert.deepEqual(cluster.voters, ["lb1", "lb3"]);
+  assert.deepEqual(votersOf(cluster), ["lb1", "lb3"]);
+  assert.equal(digestOf(listed("[lb1, lb3]")), digestOf(listed("[lb3, lb1]")));
+  assert.equal(parsed(listed("[lb3, lb2, lb1]")).voters, undefined);
+  assert.equal(digestOf(listed("[lb3, lb2, lb1]")), digestOf(BASE));
 });
 
 test("quorum available and on_quorum_loss hold are read, warned of and in the digest; their defaults are not", () => {

@@ -8,7 +8,7 @@ import { digest } from "./digest.ts";
 import { readDocument } from "./document.ts";
 import { parseDuration } from "./duration.ts";
 import { readGroups } from "./meaning-groups.ts";
-import { readLinks, readNodes } from "./meaning-nodes.ts";
+import { readLinks, readNodes, readVoters } from "./meaning-nodes.ts";
 import type { ParsedConfig } from "./parsed-config.ts";
 import { readQuorum } from "./meaning-quorum.ts";
 import { Report } from "./report.ts";
@@ -64,6 +64,7 @@ function readMeaning(report: Report, shaped: Shape, jiffy: number): ParsedConfig
   const times = readTiming(report, shaped, jiffy);
   const links = readLinks(report, shaped);
   const nodes = readNodes(report, shaped, links);
+  const voters = readVoters(report, shaped, nodes);
   const { groups, addresses, interfaces } = readGroups(report, shaped, nodes);
   const keys = readKeys(report, shaped);
   const quorum = readQuorum(report, shaped, nodes, groups);
@@ -77,6 +78,7 @@ function readMeaning(report: Report, shaped: Shape, jiffy: number): ParsedConfig
     groups,
     keys,
     seal: shaped.cluster.seal ?? "encrypt",
+    ...voters,
     ...quorum,
   };
   return { file: report.file, cluster: { ...meaning, digest: digest(meaning) }, addresses, interfaces };

@@ -113,6 +113,9 @@ export const shape = z.strictObject({
   }),
   cluster,
   timing: timing.optional(),
+  voters: z.array(z.string()).min(1).optional().meta({
+    description: "The nodes that vote: 3, 5 or 7; every node when absent, which more than 7 nodes may not be",
+  }),
   reference: z.array(z.string()).min(1).optional().meta({
     description: "Addresses beside the nodes that tell a dead adapter from a dead peer; for quorum: available",
   }),

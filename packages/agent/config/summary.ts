@@ -1,5 +1,5 @@
 /** What a right configuration promises and risks, for `check-config`: as text and as JSON. */
-import { type Cluster, type Failback, type GroupConfig, linkText } from "@holdfast/core/cluster.ts";
+import { type Cluster, type Failback, type GroupConfig, linkText, votersOf } from "@holdfast/core/cluster.ts";
 import {
   durationText,
   lossesTolerated,
@@ -33,7 +33,8 @@ export function summaryJson({ file, cluster }: ParsedConfig, warnings: readonly 
     links: cluster.links,
     nodes: cluster.nodes,
     groups: cluster.groups,
-    voters: cluster.nodes.length,
+    voters: votersOf(cluster).length,
+    voter_names: votersOf(cluster),
     majority: majority(cluster),
     quorum: cluster.quorum ?? "majority",
     reference: cluster.reference ?? [],
@@ -53,7 +54,7 @@ export function summaryJson({ file, cluster }: ParsedConfig, warnings: readonly 
 }
 
 function majority(cluster: Cluster): number {
-  return Math.floor(cluster.nodes.length / 2) + 1;
+  return Math.floor(votersOf(cluster).length / 2) + 1;
 }
 
 /** How many candidates may have to wait before the last of them stands (C1). */
@@ -98,8 +99,12 @@ export function summaryText(
 }
 
 function votersItems(cluster: Cluster): string[] {
-  const voters = cluster.nodes.length;
-  const items = [`${voters}`, `majority ${majority(cluster)}`, `${voters - majority(cluster)} may be lost`];
+  const voters = votersOf(cluster).length;
+  const items = [
+    cluster.voters === undefined ? `${voters}` : `${voters} of ${cluster.nodes.length}: ${cluster.voters.join(" ")}`,
+    `majority ${majority(cluster)}`,
+    `${voters - majority(cluster)} may be lost`,
+  ];
   if (cluster.quorum !== "available") return items;
   return ["2", `one goes on alone while ${(cluster.reference ?? []).join(" or ")} answers`];
 }

@@ -1,5 +1,5 @@
 /** What is valid and yet risky in a configuration, in sentences for an operator. */
-import type { Cluster, GroupConfig } from "@holdfast/core/cluster.ts";
+import { type Cluster, type GroupConfig, votersOf } from "@holdfast/core/cluster.ts";
 import { lossesTolerated, sendsInWindow } from "@holdfast/core/ownership/lease/timing.ts";
 import { isLoopback } from "./address-rules.ts";
 import type { Place } from "./config-error.ts";
@@ -32,9 +32,13 @@ export function configWarnings(config: ParsedConfig): ConfigWarning[] {
 const NO_GROUPS: ConfigWarning = { code: "no-groups", text: "no groups: nothing is kept alive" };
 
 function voterWarnings(cluster: Cluster): ConfigWarning[] {
-  const voters = cluster.nodes.length;
+  const voters = votersOf(cluster).length;
   if (voters === 1) {
-    return [{ code: "one-voter", text: "one node: nobody takes over when it dies", path: ["nodes"] }];
+    const text =
+      cluster.nodes.length === 1
+        ? "one node: nobody takes over when it dies"
+        : "one voter: nobody owns anything when it dies; name 3 or 5";
+    return [{ code: "one-voter", text, path: ["nodes"] }];
   }
   if (cluster.quorum === "available") {
     const text = "quorum available: two owners in a network cut, if both nodes reach the reference and not each other";

@@ -20,8 +20,11 @@ export class Arrivals {
 
   /** Never throws for what the bytes hold. */
   received(link: LinkName, bytes: Uint8Array, from: Readonly<DatagramSource>): void {
-    const opened = this.#sealer.open(bytes);
-    if (!opened.ok) return this.#rejected(link, opened.error.reason, from);
+    const opened = this.#sealer.open(bytes, link);
+    if (!opened.ok) {
+      const { reason } = opened.error;
+      return reason === "aside" ? undefined : this.#rejected(link, reason, from);
+    }
     const parsed = parseHeartbeat(opened.value.payload, this.#copies.has);
     if (!parsed.ok) return this.#rejected(link, "parse", from);
     // The seal's boot is the sender's proof; a message may not speak for another.

@@ -76,9 +76,7 @@ export class Daemon {
     this.#cluster = cluster;
     this.#self = self;
     this.#keys = options.keys;
-    const loopback = adapters.all().find((adapter) => adapter.loopback);
-    // The fence is moved by datagrams over lo, which is down in a new network namespace.
-    if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
+    bringLoopbackUp(adapters);
     const kernel = kernelId();
     const now = monotonic();
     this.#fence = this.#openFence(kernel, now);
@@ -106,7 +104,7 @@ export class Daemon {
       },
       now,
     );
-    this.#sealer = engineSealer(cluster, options.keys, boot);
+    this.#sealer = engineSealer(cluster, self.name, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
     this.#addresses.removeLeftovers(open, now);
@@ -397,4 +395,10 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
+}
+
+/** The fence is moved by datagrams over lo, which is down in a new network namespace. */
+function bringLoopbackUp(adapters: Adapters): void {
+  const loopback = adapters.all().find((adapter) => adapter.loopback);
+  if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
 }

@@ -144,7 +144,9 @@ export class Links {
     if (link?.socket === undefined || peer === undefined || address === undefined) return;
     // An extra heartbeat goes over all links as it is: its bytes are made once.
     if (this.#emitted?.heartbeat !== heartbeat) this.#emitted = { heartbeat, bytes: this.#emitter.emit(heartbeat) };
-    const stream = (link.index << 8) | peer.index;
-    link.socket.send(address, link.config.port, this.#sealer.seal(stream, this.#emitted.bytes, this.#datagram));
+    const { bytes } = this.#emitted;
+    const version = heartbeat.version >= 2 ? 2 : 1;
+    const destination = { version, link: name, receiver: to, stream: (link.index << 8) | peer.index } as const;
+    link.socket.send(address, link.config.port, this.#sealer.seal(destination, bytes, this.#datagram));
   }
 }

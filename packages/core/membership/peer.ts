@@ -48,6 +48,8 @@ export interface Peer {
   lastAt: Instant | undefined;
   readonly groups: Map<GroupName, GroupReport>;
   heard: readonly HeardReport[];
+  /** In a large cluster instead, by node and link: what it told bit by bit. */
+  readonly heardParts: Map<string, { readonly report: HeardReport; readonly at: Instant }>;
   about: NodeReport | undefined;
   adapters: readonly AdapterReport[];
   /** What its operators ask of this node, as it said last. */
@@ -82,6 +84,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     lastAt: undefined,
     groups: new Map(),
     heard: [],
+    heardParts: new Map(),
     about: undefined,
     adapters: [],
     requests: [],
@@ -103,6 +106,7 @@ export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
   peer.candidate = undefined;
   peer.groups.clear();
   peer.heard = [];
+  peer.heardParts.clear();
   peer.about = undefined;
   peer.adapters = [];
   peer.requests = [];

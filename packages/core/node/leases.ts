@@ -4,6 +4,7 @@ import { happened } from "./events.ts";
 import { ineligibility, ownRank } from "./eligibility.ts";
 import { bidFarewell, endFarewell } from "./handing-over.ts";
 import { abandonMove, continueMove } from "./moves.ts";
+import { recordOf } from "./overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
 import { adaptersOf } from "../cluster.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
@@ -39,7 +40,9 @@ export function leaseContext(state: NodeState, group: Group, now: Instant): Leas
       return ownRank(state, group, now);
     },
     macs: group.addressesPlaced ? group.macs : [],
-    record: group.record,
+    get record() {
+      return recordOf(state, group, now);
+    },
     say: (to, entry) => state.outbox.push({ to, entry }),
     effect: (effect) => state.effects.push(effect),
     tell: (outcome) => outcomeOf(state, group, outcome, now),
@@ -79,8 +82,10 @@ function standsNow(state: NodeState, group: Group, now: Instant): boolean {
  */
 export function canBeElected(state: NodeState): boolean {
   let behind = 0;
-  for (const { alive, last } of state.peers.values())
-    if (alive && last !== undefined && last.generation < state.cluster.generation) behind += 1;
+  for (const voter of state.voters) {
+    const peer = state.peers.get(voter);
+    if (peer?.alive === true && peer.last !== undefined && peer.last.generation < state.cluster.generation) behind += 1;
+  }
   return state.voters.length - behind >= state.majority;
 }
 
@@ -89,10 +94,11 @@ export function leaseDeadline(state: NodeState, group: Group, now: Instant): Ins
   switch (current.role) {
     case "idle": {
       if (ineligibility(state, group) !== "" || !canBeElected(state)) return NEVER;
-      const holder = leaseHolder(group.record, now);
+      const record = recordOf(state, group, now);
+      const holder = leaseHolder(record, now);
       // A lease of this kernel is no obstacle (C10).
       const heldByOther = holder !== undefined && !sameHolder(holder, { node: state.self.name, kernel: state.kernel });
-      const over = heldByOther ? instant(group.record.accepted?.expires ?? now) : now;
+      const over = heldByOther ? instant(record.accepted?.expires ?? now) : now;
       const search = searchDeadline(state, group);
       return instant(Math.max(current.notBefore, over, search === NEVER ? now : search));
     }
@@ -107,7 +113,7 @@ export function leaseDeadline(state: NodeState, group: Group, now: Instant): Ins
 
 /** Why this node stood, in words that `why` prints. */
 function stood(state: NodeState, group: Group, now: Instant): void {
-  const before = group.record.accepted?.holder.node;
+  const before = recordOf(state, group, now).accepted?.holder.node;
   const peer = before === undefined ? undefined : state.peers.get(before);
   endFarewell(state, group);
   group.marks = { lastHeardOfOwner: undefined, stoodAt: now, electedAt: undefined };

@@ -1,17 +1,21 @@
 /** Takes a heartbeat in: who it is from and whether that is proven, how it was heard, then everything it carries. */
 import { settleClaims } from "./alone.ts";
 import { happened, takeEvents } from "./events.ts";
+import { leaseContext } from "./leases.ts";
 import { followMove } from "./moves.ts";
+import { overhear, votes } from "./overhearing.ts";
 import { hearOutcomes } from "./requests.ts";
 import { sendExtra } from "./sending.ts";
 import { hearRequests } from "./serving.ts";
 import type { Group, NodeState } from "./state.ts";
+import { saysEverything } from "./thinning.ts";
 import { takeLeaseEntry, unknownHolding } from "./voting.ts";
+import { keepHeardReports } from "../membership/heard-reports.ts";
 import { advance, countMessage, type Hearing, heard } from "../membership/hearing.ts";
 import { adoptBoot, firstCopy, isFormerBoot, type Peer, whenSent } from "../membership/peer.ts";
 import { ROUND_MAX } from "../ownership/lease/ballot.ts";
-import type { GroupReport, Heartbeat, LeaseEntry } from "../wire/messages.ts";
-import type { LinkName } from "../units/names.ts";
+import type { GroupReport, Heartbeat, HeardReport, LeaseEntry } from "../wire/messages.ts";
+import type { LinkName, NodeName } from "../units/names.ts";
 import { between, earliest, type Instant } from "../units/time.ts";
 
 /** Messages may overtake each other by this many before they count as lost. */
@@ -28,6 +32,7 @@ const ROUND_LEAP = 2 ** 24;
 export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, now: Instant): void {
   const peer = state.peers.get(heartbeat.node);
   const hearing = peer?.links.get(link);
+  if (peer === undefined && isElsewhere(state, heartbeat.node)) return;
   if (peer === undefined || hearing === undefined) return stranger(state, link, heartbeat, now);
   if (!isFormerBoot(peer, heartbeat.boot, state.cluster.timing.dead, now)) peer.speaks = heartbeat.speaks;
   if (heartbeat.toBoot !== state.boot) {
@@ -62,6 +67,11 @@ function askAnew(state: NodeState, now: Instant): void {
   for (const { lease } of state.groups.values()) {
     if (lease.state.role === "preparing") lease.state.repeatAt = earliest(lease.state.repeatAt, now);
   }
+}
+
+/** A node of this configuration that has nothing to say to this one; by its own configuration it may have. */
+function isElsewhere({ cluster, self }: NodeState, node: NodeName): boolean {
+  return node !== self.name && cluster.nodes.some(({ name }) => name === node);
 }
 
 /** Somebody with our key who is not in our configuration, or has our own name. */
@@ -116,11 +126,12 @@ function judgeConfiguration(state: NodeState, now: Instant): void {
   const justStarted = !state.established && between(state.startedAt, now) < 10 * state.cluster.timing.dead;
   if (!state.misconfigured && (!justStarted || ownsAnything(state))) return;
   const { generation, digest } = state.cluster;
-  let agreeing = 1;
+  let agreeing = votes(state) ? 1 : 0;
   let differing = false;
-  for (const { alive, last } of state.peers.values()) {
+  for (const { alive, last, config } of state.peers.values()) {
     if (!alive || last === undefined) continue;
-    if (last.generation === generation && last.digest === digest) agreeing += 1;
+    const agrees = last.generation === generation && last.digest === digest;
+    if (agrees) agreeing += state.voters.includes(config.name) ? 1 : 0;
     else if (last.generation >= generation) differing = true;
   }
   if (agreeing >= state.majority) state.established = true;
@@ -173,7 +184,8 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   else peer.generationSince ??= now;
   // A heartbeat too large for one datagram comes in parts; the first has what is heard.
   const firstPart = heartbeat.heard.length > 0;
-  if (firstPart) peer.heard = heartbeat.heard;
+  if (firstPart && saysEverything(state)) peer.heard = heartbeat.heard;
+  else if (firstPart) keepHeardReports(peer, heartbeat.heard, (report) => isKnown(state, report), now);
   if (heartbeat.about !== undefined) peer.about = heartbeat.about;
   if (heartbeat.adapters.length > 0) peer.adapters = heartbeat.adapters;
   peer.requests = (firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests]).slice(-REQUESTS_MAX);
@@ -182,8 +194,15 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
     const group = state.groups.get(report.group);
     if (group === undefined) continue;
     peer.groups.set(report.group, report);
+    overhear(state, group, peer, report, () => leaseContext(state, group, now), now);
     takeGroupReport(state, group, peer, report, now);
   }
+}
+
+function isKnown({ cluster }: NodeState, report: HeardReport): boolean {
+  return (
+    cluster.nodes.some(({ name }) => name === report.peer) && cluster.links.some(({ name }) => name === report.link)
+  );
 }
 
 function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {

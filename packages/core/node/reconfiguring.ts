@@ -7,8 +7,9 @@ import { happened } from "./events.ts";
 import { leaseContext, wantAddresses } from "./leases.ts";
 import { placeGroup } from "./moves.ts";
 import { type Group, interfacesOf, mayEverOwn, newGroup, type NodeState, tellEverybody } from "./state.ts";
-import { type Cluster, type GroupConfig, interfaceFor, type NodeConfig, sharedLinks } from "../cluster.ts";
+import { type Cluster, type GroupConfig, interfaceFor, type NodeConfig, sharedLinks, votersOf } from "../cluster.ts";
 import type { Input } from "../effects.ts";
+import { audienceOf } from "../membership/audience.ts";
 import { newHearing } from "../membership/hearing.ts";
 import { newPeer, type Peer } from "../membership/peer.ts";
 import { majorityOf } from "../ownership/lease/generation.ts";
@@ -45,19 +46,22 @@ export function reconfigure(
 }
 
 function changePeers(state: NodeState, cluster: Cluster): void {
-  state.voters = cluster.nodes.map((node) => node.name);
+  state.voters = votersOf(cluster);
   state.majority = majorityOf(state.voters.length);
-  for (const name of state.peers.keys()) if (!state.voters.includes(name)) state.peers.delete(name);
-  for (const config of cluster.nodes) {
-    if (config.name === state.self.name) continue;
+  const audience = audienceOf(cluster, state.self.name);
+  state.thinning.changes.clear();
+  const heard = new Set(audience.map((node) => node.name));
+  for (const name of state.peers.keys()) if (!heard.has(name)) state.peers.delete(name);
+  for (const config of audience) {
     const links = sharedLinks(cluster.links, state.self, config);
     const peer = state.peers.get(config.name);
     if (peer === undefined) state.peers.set(config.name, newPeer(config, links));
     else changePeer(peer, config, links);
   }
-  state.outbox = state.outbox.filter(({ to }) => state.voters.includes(to));
+  state.outbox = state.outbox.filter(({ to }) => heard.has(to) || to === state.self.name);
   for (const group of state.groups.values()) {
-    if (group.owner !== undefined && !state.voters.includes(group.owner)) {
+    group.overheard.clear();
+    if (group.owner !== undefined && group.owner !== state.self.name && !heard.has(group.owner)) {
       group.owner = undefined;
       group.ownerSince = undefined;
     }
@@ -72,7 +76,7 @@ function changePeer(peer: Peer, config: NodeConfig, links: readonly LinkName[]):
 
 /** V3, G2: nothing that was said or counted in the generation before counts in this one. The voters' records do. */
 function enterGeneration(state: NodeState, before: Cluster, now: Instant): void {
-  state.formerGeneration = { voters: before.nodes.map((node) => node.name), dead: before.timing.dead };
+  state.formerGeneration = { voters: votersOf(before), dead: before.timing.dead };
   state.generationSince = now;
   for (const peer of state.peers.values()) {
     const there = peer.last !== undefined && peer.last.generation >= state.cluster.generation;

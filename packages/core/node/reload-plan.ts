@@ -59,9 +59,13 @@ function clusterChanges(before: Cluster, next: Cluster): string[] {
 }
 
 function nodeChanges(before: Cluster, next: Cluster): string[] {
-  const { added, removed } = voterChange(before, next);
-  const lines = [...added.map((name) => `node ${name} is added`), ...removed.map((name) => `node ${name} is removed`)];
   const old = new Map(before.nodes.map((node) => [node.name, node]));
+  const lines = next.nodes.filter(({ name }) => !old.has(name)).map(({ name }) => `node ${name} is added`);
+  const names = new Set(next.nodes.map((node) => node.name));
+  for (const { name } of before.nodes) if (!names.has(name)) lines.push(`node ${name} is removed`);
+  const { added, removed } = voterChange(before, next);
+  for (const name of added) if (old.has(name)) lines.push(`node ${name} votes from then on`);
+  for (const name of removed) if (names.has(name)) lines.push(`node ${name} votes no more`);
   for (const node of next.nodes) {
     const was = old.get(node.name);
     if (was !== undefined) lines.push(...changesOfNode(was, node));

@@ -1,9 +1,11 @@
 /** Makes the heartbeats: the full ones of each interval, and the extra ones that carry answers at once (V8). */
 import { eventsFor } from "./events.ts";
 import { ineligibility } from "./eligibility.ts";
+import { votes } from "./overhearing.ts";
 import { outcomesFor, requestsFor } from "./requests.ts";
 import { isReluctant } from "./reluctance.ts";
 import type { Group, NodeState } from "./state.ts";
+import { groupsFor, heardFor, heardInTurn, saysEverything } from "./thinning.ts";
 import { leaseHolder, leaseRemaining } from "../ownership/lease/voter.ts";
 import { ageOf, type Hearing, lossPermille } from "../membership/hearing.ts";
 import { nextMessage, type Peer } from "../membership/peer.ts";
@@ -29,10 +31,18 @@ export function sendOutbox(state: NodeState, now: Instant): readonly LeaseEntry[
   state.beatDue = undefined;
   const groups = full === undefined ? [] : groupReports(state, now);
   const heard = full === undefined ? [] : heardReports(state, now);
+  const everything = full === undefined || saysEverything(state);
+  const inTurn = everything ? heard : heardInTurn(state, heard, now);
   for (const [name, peer] of state.peers) {
     const lease = entries.get(name) ?? [];
-    if (full !== undefined) sendFull(state, peer, lease, groups, heard, full === "extra", now);
-    else if (lease.length > 0) sendExtra(state, peer, lease, peer.boot, now);
+    if (full === undefined) {
+      if (lease.length > 0) sendExtra(state, peer, lease, peer.boot, now);
+      continue;
+    }
+    const reports = everything
+      ? { groups, heard }
+      : { groups: groupsFor(state, peer, groups), heard: heardFor(peer, heard, inTurn) };
+    sendFull(state, peer, { ...reports, lease }, full === "extra", now);
   }
   return entries.get(state.self.name) ?? [];
 }
@@ -40,9 +50,7 @@ export function sendOutbox(state: NodeState, now: Instant): readonly LeaseEntry[
 function sendFull(
   state: NodeState,
   peer: Peer,
-  lease: readonly LeaseEntry[],
-  groups: readonly GroupReport[],
-  heard: readonly HeardReport[],
+  reports: Pick<Heartbeat, "lease" | "groups" | "heard">,
   extra: boolean,
   now: Instant,
 ): void {
@@ -51,9 +59,7 @@ function sendFull(
     drainReason: state.drained ?? "",
     about: state.about,
     adapters: [],
-    heard,
-    groups,
-    lease,
+    ...reports,
     events: eventsFor(state, peer),
     requests: requestsFor(state, peer.config.name),
     outcomes: outcomesFor(state, peer),
@@ -168,7 +174,10 @@ function heardReports(state: NodeState, now: Instant): readonly HeardReport[] {
 
 function groupReports(state: NodeState, now: Instant): readonly GroupReport[] {
   const reports: GroupReport[] = [];
+  // A node that neither votes nor may own it knows nothing of it.
+  const quiet = !saysEverything(state) && !votes(state);
   for (const group of state.groups.values()) {
+    if (quiet && !group.config.prefer.includes(state.self.name) && group.lease.state.role === "idle") continue;
     const holder = leaseHolder(group.record, now);
     reports.push({
       group: group.config.name,

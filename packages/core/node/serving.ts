@@ -23,7 +23,7 @@ export function takeRequest(state: NodeState, input: Extract<Input, { kind: "req
     target: input.target,
     action: input.action,
   };
-  if (!state.voters.includes(input.target)) {
+  if (!state.cluster.nodes.some((node) => node.name === input.target)) {
     return reply(state, input.request, "refused", `there is no node ${input.target}`);
   }
   if (state.pending.length >= PENDING_MAX) return reply(state, input.request, "refused", "too many requests at once");

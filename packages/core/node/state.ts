@@ -1,13 +1,15 @@
 /** Everything one node knows and is about to do. `step` (../node.ts) owns it and changes it in place. */
 import type { Alone, Search } from "./alone.ts";
-import { type Cluster, type GroupConfig, type NodeConfig, sharedLinks, type Timing } from "../cluster.ts";
-import type { Effect, VoterRecord } from "../effects.ts";
+import { type Cluster, type GroupConfig, type NodeConfig, sharedLinks, type Timing, votersOf } from "../cluster.ts";
+import type { Accepted, Effect, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
 import { newReluctance, type Reluctance } from "./reluctance.ts";
 import { crashingUntil } from "./crashes.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
+import { newThinning, type Thinning } from "./thinning.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
+import { audienceOf } from "../membership/audience.ts";
 import { newPeer, type Peer } from "../membership/peer.ts";
 import { type RandomState, seededRandom } from "../random.ts";
 import type { ClusterEvent, LeaseEntry, NodeReport, OperatorOutcome, OperatorRequest } from "../wire/messages.ts";
@@ -22,6 +24,8 @@ export interface Group {
   record: VoterRecord;
   /** V2: `record` is newer than what is kept; no answer leaves before it was saved. */
   recordUnsaved: boolean;
+  /** Without a vote: what each voter said last of its own record (overhearing.ts). */
+  readonly overheard: Map<NodeName, Accepted>;
   /** Interfaces its addresses live on here; empty on a node that never owns it. */
   interfaces: readonly InterfaceName[];
   /** No longer in the configuration: kept until it is released and its addresses are gone. */
@@ -119,6 +123,7 @@ export interface NodeState {
   about: NodeReport;
   voters: readonly NodeName[];
   majority: number;
+  /** Whom it exchanges heartbeats with (membership/audience.ts). */
   readonly peers: Map<NodeName, Peer>;
   readonly groups: Map<GroupName, Group>;
   /** What this voter gave for groups that are not in the configuration now: one that comes back is still bound by it. */
@@ -127,6 +132,7 @@ export interface NodeState {
   formerGeneration: FormerGeneration | undefined;
   generationSince: Instant;
   readonly alone: Alone;
+  readonly thinning: Thinning;
   /** A majority was heard with this very configuration, or it came by a reload: whoever differs is the one to ask (G4). */
   established: boolean;
   readonly counters: Counters;
@@ -203,8 +209,8 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
   const { cluster } = beginning;
   const self = cluster.nodes.find((node) => node.name === beginning.node);
   if (self === undefined) throw new Error(`node ${beginning.node} is not in the configuration`);
-  const others = cluster.nodes.filter((node) => node.name !== self.name);
-  const voters = cluster.nodes.map((node) => node.name);
+  const others = audienceOf(cluster, self.name);
+  const voters = votersOf(cluster);
   const origin = { timing: cluster.timing, kernel: beginning.kernel, open: beginning.open };
   const groups = cluster.groups.map((config): [GroupName, Group] => [
     config.name,
@@ -228,6 +234,7 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     formerGeneration: undefined,
     generationSince: now,
     alone: { active: false, answeredAt: undefined },
+    thinning: newThinning(),
     established: false,
     counters: { round, number: 0 },
     random: seededRandom(beginning.seed),
@@ -246,7 +253,7 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     unfit: new Map(),
     reluctance: newReluctance(),
     misconfigured: false,
-    quorum: voters.length === 1,
+    quorum: voters.length === 1 && voters[0] === self.name,
     interfacesDown: new Set(beginning.interfacesDown),
     outbox: [],
     beatDue: undefined,
@@ -286,6 +293,7 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     lease: newLease(config.name, held ? now : after(now, origin.timing.dead)),
     record,
     recordUnsaved: false,
+    overheard: new Map(),
     interfaces: interfacesOf(config, self),
     leaving: false,
     // C10: the fence of the daemon before still answers; its addresses stay while the voters are asked again.

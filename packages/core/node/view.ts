@@ -2,14 +2,21 @@
 import { ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
 import { unfitText } from "./fitness.ts";
 import { isReluctant } from "./reluctance.ts";
+import { viewUnheard } from "./hearsay.ts";
 import { ownFence } from "./sending.ts";
+import { saysEverything } from "./thinning.ts";
 import type { Group, NodeState } from "./state.ts";
 import { ageOf, isHeard, lossPermille } from "../membership/hearing.ts";
+import { heardReportsOf } from "../membership/heard-reports.ts";
 import { isAlive, type Peer, peerAge } from "../membership/peer.ts";
+import type { HeardReport } from "../wire/messages.ts";
 import type { NodeConfig } from "../cluster.ts";
 import type { GroupView, LinkView, NodeView, PeerView } from "../view.ts";
 import type { NodeName } from "../units/names.ts";
 import { between, type Instant } from "../units/time.ts";
+
+/** HeardReport.age_ms: never, or longer ago than the field can say. */
+const NEVER_MS = 65_535;
 
 export function viewOf(state: NodeState, now: Instant): NodeView {
   const { cluster } = state;
@@ -29,8 +36,9 @@ export function viewOf(state: NodeState, now: Instant): NodeView {
 }
 
 function viewNode(state: NodeState, node: NodeConfig, now: Instant): PeerView {
+  if (node.name === state.self.name) return viewSelf(state, node);
   const peer = state.peers.get(node.name);
-  return peer === undefined ? viewSelf(state, node) : viewPeer(state, peer, now);
+  return peer === undefined ? viewUnheard(state, node, now) : viewPeer(state, peer, now);
 }
 
 function viewSelf(state: NodeState, node: NodeConfig): PeerView {
@@ -54,6 +62,10 @@ function viewSelf(state: NodeState, node: NodeConfig): PeerView {
     reportsAge_ms: 0,
     groups: [],
   };
+}
+
+function aged({ report, since_ms }: { readonly report: HeardReport; readonly since_ms: number }): HeardReport {
+  return { ...report, age_ms: Math.min(NEVER_MS, Math.round(report.age_ms + since_ms)) };
 }
 
 function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
@@ -84,7 +96,7 @@ function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
     digest: last?.digest,
     generation: last?.generation,
     heard,
-    reports: peer.heard,
+    reports: saysEverything(state) ? peer.heard : [...heardReportsOf(peer, now)].map(aged),
     reportsAge_ms: peer.lastAt === undefined ? undefined : between(peer.lastAt, now),
     groups: [...peer.groups.values()],
   };

@@ -3,7 +3,8 @@ import { peerGranted } from "./alone.ts";
 import { takeOffer, takenUp } from "./handing-over.ts";
 import { leaseContext, wantAddresses } from "./leases.ts";
 import { ineligibility } from "./eligibility.ts";
-import type { Group, NodeState } from "./state.ts";
+import { votes } from "./overhearing.ts";
+import { type Group, type NodeState, tellEverybody } from "./state.ts";
 import type { Ballot } from "../ownership/lease/ballot.ts";
 import { prepareRefused, promised } from "../ownership/lease/candidate.ts";
 import { granted, requestRefused } from "../ownership/lease/holder.ts";
@@ -56,6 +57,8 @@ function toVoter(
   entry: ToVoter,
   now: Instant,
 ): void {
+  // Whoever does not vote is told of nominations only, and only as the successor.
+  if (!votes(state)) return entry.kind === "nominate" ? nominated(state, group, from, entry, now) : undefined;
   // A node asks for itself only: holder and message name the same node and kernel (a nomination names another).
   if (entry.kind !== "nominate" && heartbeat !== undefined) {
     if (entry.holder.node !== from || entry.holder.kernel !== heartbeat.kernel) return;
@@ -86,11 +89,19 @@ function toVoter(
   if (vote.answer?.kind === "grant" && from !== state.self.name) peerGranted(state, now);
   if (vote.answer !== undefined) state.outbox.push({ to: from, entry: vote.answer });
   giveWay(state, group, from, entry, before.accepted !== undefined && vote.record.accepted === undefined, vote, now);
-  if (entry.kind === "nominate" && from !== state.self.name) {
-    if (takeUpNomination(group.lease, leaseContext(state, group, now), entry)) {
-      takenUp(group, from, now);
-    }
-  }
+  if (entry.kind === "nominate") nominated(state, group, from, entry, now);
+}
+
+/** N3: the successor's part of a nomination. */
+function nominated(
+  state: NodeState,
+  group: Group,
+  from: NodeName,
+  entry: Extract<ToVoter, { kind: "nominate" }>,
+  now: Instant,
+): void {
+  if (from === state.self.name) return;
+  if (takeUpNomination(group.lease, leaseContext(state, group, now), entry)) takenUp(group, from, now);
 }
 
 function voteOn(state: NodeState, group: Group, entry: ToVoter, now: Instant): Vote {
@@ -128,12 +139,15 @@ function giveWay(
   } else if (entry.kind === "release" && cleared) {
     current.notBefore = after(now, delay);
     current.ranked = true;
+    // Candidates that do not vote learn of it from the voters alone.
+    if (state.voters.length < state.cluster.nodes.length) tellEverybody(state);
     if (group.owner === from) group.owner = undefined;
     group.cause = `${from} released it`;
   }
 }
 
 function fromVoter(state: NodeState, group: Group, from: NodeName, entry: FromVoter, now: Instant): void {
+  if (!state.voters.includes(from)) return;
   const { lease } = group;
   const current = lease.state;
   if (entry.kind === "refuse") state.counters.round = Math.max(state.counters.round, entry.promised.round);

@@ -19,6 +19,8 @@ export interface Outcome {
   readonly healed_ms: number | undefined;
   /** A voter still abstained when the faults ended. */
   readonly abstained: boolean;
+  /** Lines for a person: what was measured. */
+  readonly figures?: readonly string[];
 }
 
 export interface Scenario {

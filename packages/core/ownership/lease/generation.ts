@@ -3,7 +3,7 @@
  * needs to know of the others is given to it. V3 keeps the generations apart; G1 and G3 make their majorities meet.
  */
 import { durationText, LONGEST_LEASE } from "./timing.ts";
-import type { Cluster } from "../../cluster.ts";
+import { type Cluster, votersOf } from "../../cluster.ts";
 import type { NodeName } from "../../units/names.ts";
 import { between, type Instant } from "../../units/time.ts";
 
@@ -43,11 +43,8 @@ export function voterChange(
   before: Cluster,
   next: Cluster,
 ): { readonly added: readonly NodeName[]; readonly removed: readonly NodeName[] } {
-  const names = (cluster: Cluster): NodeName[] => cluster.nodes.map((node) => node.name);
-  return {
-    added: names(next).filter((name) => !names(before).includes(name)),
-    removed: names(before).filter((name) => !names(next).includes(name)),
-  };
+  const [old, now] = [votersOf(before), votersOf(next)];
+  return { added: now.filter((name) => !old.includes(name)), removed: old.filter((name) => !now.includes(name)) };
 }
 
 /** Why a running node may not go over from `before` to `next`; undefined: it may. One sentence, with what to do. */
@@ -69,7 +66,7 @@ export function generationObstacle(before: Cluster, next: Cluster, known: Genera
 /** G3: a majority of the voters of the generation before this one must have left it, for as long as a lease lasts. */
 function behind(before: Cluster, { now, former, since }: GenerationKnowledge): string | undefined {
   if (before.generation === 1) return undefined;
-  const here = before.nodes.map((node) => node.name);
+  const here = votersOf(before);
   const wait = 1.02 * (former === undefined ? LONGEST_LEASE : Math.max(former.dead, before.timing.dead));
   const voters = former?.voters ?? here;
   const arrived = voters.filter((node) => {
@@ -80,7 +77,7 @@ function behind(before: Cluster, { now, former, since }: GenerationKnowledge): s
   if (arrived.length >= needed) return undefined;
   const missing = voters.filter((node) => !arrived.includes(node));
   return (
-    `generation ${before.generation} must be in force first: ${needed} of ${voters.length} nodes have to be in it for ` +
+    `generation ${before.generation} must be in force first: ${needed} of ${voters.length} voters have to be in it for ` +
     `${durationText(Math.ceil(wait))}, ${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not yet`
   );
 }

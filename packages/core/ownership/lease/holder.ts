@@ -244,6 +244,11 @@ export function closed(lease: Lease, context: LeaseContext): void {
   lease.nominated = { entry, until: after(now, timing.dead) };
   // N2: the old owner does not stand for T.
   becomeIdle(lease, after(now, timing.dead));
+  sayNomination(context, entry);
+}
+
+/** The successor has to hear of it whether it votes or not. */
+function sayNomination(context: LeaseContext, entry: Extract<LeaseEntry, { kind: "nominate" }>): void {
   sayToVoters(context, entry);
   if (!context.voters.includes(entry.holder.node)) context.say(entry.holder.node, entry);
 }
@@ -280,6 +285,6 @@ export function beatEnded(lease: Lease, context: LeaseContext, liveVoters: reado
   }
   if (nominated !== undefined) {
     if (context.now >= nominated.until) lease.nominated = undefined;
-    else sayToVoters(context, nominated.entry);
+    else sayNomination(context, nominated.entry);
   }
 }
