@@ -96,7 +96,7 @@ export interface NodeStatus {
   readonly name: string;
   readonly role: "member" | "witness";
   readonly alive: boolean;
-  readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "unknown";
+  readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "reluctant" | "unknown";
   /** Milliseconds since last heard; 0 for the answering node; null: never. */
   readonly age_ms: number | null;
   readonly links: readonly {

@@ -34,7 +34,7 @@ export function program(
     .addHelpText("after", EXIT_CODES)
     .showSuggestionAfterError()
     .exitOverride();
-  for (const add of [addLooking, addActing, addDaemon]) {
+  for (const add of [addLooking, addActing, addDaemon, addConfiguration, addKeys]) {
     add(
       root,
       (handler) =>
@@ -186,6 +186,11 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return witness({ directory: directory as string, listen, stateDir, node });
       }),
     );
+  // Only listed here: main.ts hands its words over before anything is parsed.
+  command(root, "lab", "a real cluster in network namespaces on this machine").addArgument(new Argument("[words...]"));
+}
+
+function addConfiguration(root: Command, wrap: Wrap): void {
   command(root, "check-config", "errors in a configuration, or what it promises and risks")
     .argument("[file]", "the configuration", "/etc/holdfast/holdfast.yaml")
     .action(
@@ -207,6 +212,9 @@ function addDaemon(root: Command, wrap: Wrap): void {
   command(root, "schema", "the JSON Schema of holdfast.yaml, for editors").action(
     wrap(async (context) => (await import("./schema.ts")).schema(context)),
   );
+}
+
+function addKeys(root: Command, wrap: Wrap): void {
   const keys = command(root, "keys", "the cluster's secrets");
   command(keys, "new", "make a key file")
     .argument("[file]", "where", "/etc/holdfast/keys")
@@ -232,8 +240,6 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return rotate(context, file as string, activate ? "activate" : finish ? "finish" : "add");
       }),
     );
-  // Only listed here: main.ts hands its words over before anything is parsed.
-  command(root, "lab", "a real cluster in network namespaces on this machine").addArgument(new Argument("[words...]"));
 }
 
 function command(parent: Command, name: string, description: string): Command {

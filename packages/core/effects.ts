@@ -240,6 +240,11 @@ export type Input =
       /** Addresses of the group whose check goes on. */
       readonly pending: number;
     }
+  /**
+   * The loop woke late, and this is what the engine could see of the reason: words that go on after "it was"; "" when it saw
+   * none. Given before anything else that came meanwhile.
+   */
+  | { readonly kind: "stalled"; readonly cause: string }
   /** Requirement B4: something this node cannot own without does not work, or works again. `what`: a stable word. */
   | { readonly kind: "fitness"; readonly what: string; readonly fit: boolean; readonly detail: string }
   /** The whole machine stood still (suspend): its fence and its clock did too, the other nodes' did not. */

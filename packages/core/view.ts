@@ -43,6 +43,10 @@ export interface PeerView {
   readonly stopping: boolean;
   readonly stalled: boolean;
   readonly abstaining: boolean;
+  /** It stalls again and again, or is short of memory: it prefers not to own. */
+  readonly reluctant: boolean;
+  /** What is broken in it, in words; of a peer only that something is. Undefined: nothing. */
+  readonly unfit: string | undefined;
   /** Undefined before the peer was heard. */
   readonly digest: string | undefined;
   readonly generation: number | undefined;

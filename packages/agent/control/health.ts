@@ -119,6 +119,9 @@ function nodeWarnings(node: PeerView): readonly Warning[] {
   if (node.drained) out.push({ text: drainSentence(node), command: `holdfast undrain ${node.name}` });
   if (node.stopping) out.push({ text: `${node.name} is stopping`, command });
   if (node.stalled) out.push({ text: `${node.name} is stalled: it woke up late`, command });
+  if (node.unfit !== undefined) out.push({ text: `${node.name} is not fit to own anything: ${node.unfit}`, command });
+  if (node.reluctant)
+    out.push({ text: `${node.name} prefers not to own anything: it stalls, or is short of memory`, command });
   if (node.abstaining)
     out.push({
       text: `${node.name} abstains from voting: it has no record of its votes yet`,

@@ -100,6 +100,7 @@ function nodeState(node: PeerView): NodeStatus["state"] {
   if (node.drained) return "drained";
   if (node.stalled) return "stalled";
   if (node.abstaining) return "abstaining";
+  if (node.reluctant) return "reluctant";
   return "up";
 }
 
@@ -109,6 +110,7 @@ const FAILURES: ReadonlySet<string> = new Set([
   "generation",
   "crashing",
   "yielded",
+  "unfit",
 ]);
 
 /** What keeps a live node from owning a group that prefers it, each once. */

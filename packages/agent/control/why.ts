@@ -19,6 +19,10 @@ const NODE_CODES = new Set([
   "interface-down",
   "interface-up",
   "stalled",
+  "reluctant",
+  "reluctant-over",
+  "node-unfit",
+  "node-fit",
 ]);
 /** These name their subject in the text only: another node reports them. */
 const TOLD_BY_OTHERS = new Set(["node-alive", "node-dead", "link-up", "link-down"]);
@@ -121,6 +125,8 @@ function nodeAnswer(view: NodeView, node: PeerView, wall_ms: number): string {
   if (node.stopping) states.push("is stopping");
   if (node.stalled) states.push("woke up late (stalled)");
   if (node.abstaining) states.push("abstains from voting");
+  if (node.unfit !== undefined) states.push(`is not fit to own anything (${node.unfit})`);
+  if (node.reluctant) states.push("prefers not to own anything (it stalls, or is short of memory)");
   if (node.digest !== undefined && node.digest !== view.digest)
     states.push(`works from another configuration (${node.digest}, here ${view.digest})`);
   const state = states.length > 0 ? list(states) : "is up";

@@ -5,6 +5,7 @@ import { ineligibility } from "./eligibility.ts";
 import { pauseReport } from "./pausing.ts";
 import { votes } from "./overhearing.ts";
 import { outcomesFor, requestsFor } from "./requests.ts";
+import { isReluctant } from "./reluctance.ts";
 import type { Group, NodeState } from "./state.ts";
 import { adapterInUse } from "./swapping.ts";
 import { groupsFor, heardFor, heardInTurn, saysEverything } from "./thinning.ts";
@@ -144,7 +145,7 @@ function head(state: NodeState, peer: Peer, toBoot: BootId | undefined, extra: b
     stopping: state.stopping,
     stalled: now < state.stalledUntil,
     abstaining: state.abstaining,
-    reluctant: false,
+    reluctant: isReluctant(state),
     // What an earlier daemon of the peer told says nothing of the events of the one addressed.
     eventsSeen: toBoot === peer.boot ? peer.eventsHad : 0,
     echo: undefined,
