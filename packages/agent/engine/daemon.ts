@@ -10,6 +10,7 @@ import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
 import { Links } from "./links.ts";
 import { logEvent, logLine } from "./log.ts";
+import { OwnWatch } from "./own-watch.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
 import { Reload } from "./reload.ts";
 import { Restart } from "./restart.ts";
@@ -45,8 +46,6 @@ export interface DaemonOptions extends Prepared {
 const HOUSEKEEPING_MS = 1000;
 const CONTROL_LATER_MS = 30;
 const RESTART_TIMEOUT_MS = 10_000;
-/** A wall clock that moved by less is only slewed. */
-const CLOCK_STEP_MS = 100;
 /** After `stop`, and whatever happens, the daemon is gone by then: what it still holds ends by itself. */
 const STOP_PATIENCE_LEASES = 6;
 
@@ -60,6 +59,7 @@ export class Daemon {
   readonly #control: ControlChild;
   readonly #wakeup: Wakeup;
   readonly #runtime: Runtime;
+  readonly #watch: OwnWatch;
   readonly #starts: Starts;
   readonly #restart: Restart;
   readonly #reload: Reload;
@@ -68,7 +68,6 @@ export class Daemon {
   #self: NodeConfig;
   #keys: Keys;
   readonly #takesOver: boolean;
-  #wallOffset = Date.now() - monotonic();
 
   constructor(options: DaemonOptions) {
     const { cluster, self, adapters, args, boot } = options;
@@ -76,7 +75,7 @@ export class Daemon {
     this.#cluster = cluster;
     this.#self = self;
     this.#keys = options.keys;
-    bringLoopbackUp(adapters);
+    adapters.bringLoopbackUp();
     const kernel = kernelId();
     const now = monotonic();
     this.#fence = this.#openFence(kernel, now);
@@ -84,6 +83,7 @@ export class Daemon {
     const crashes = this.#starts.begin(now);
     this.#runtime = new Runtime(boot, crashes.length, cluster.timing.heartbeat);
     this.#runtime.schedule();
+    this.#watch = this.#newWatch();
     const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
     this.#interfaces = new WatchedInterfaces(cluster, self, adapters, input);
     const open = this.#fence.openGroups();
@@ -100,7 +100,7 @@ export class Daemon {
         crashes,
         drained: options.drained,
         interfacesDown: this.#interfaces.down(),
-        wallOffset_ms: this.#wallOffset,
+        wallOffset_ms: this.#watch.wallOffset,
       },
       now,
     );
@@ -115,7 +115,7 @@ export class Daemon {
     this.#engine = new Engine(state, {
       now: monotonic,
       send: (to, link, heartbeat) => this.#links.send(to, link, heartbeat),
-      arm: (group, number) => this.#fence.arm(group, number),
+      arm: (group, number) => this.#watch.ordered(this.#fence.arm(group, number)),
       commit: (group, number) => this.#commit(group, number),
       close: (group, armed) => this.#fence.close(group, armed),
       forward: (group, armed, macs) => this.#fence.forward(group, armed, this.#addresses.stations(group, macs)),
@@ -138,6 +138,16 @@ export class Daemon {
     this.#control = this.#newControl();
     this.#restart = this.#newRestart();
     this.#reload = this.#newReload();
+  }
+
+  #newWatch(): OwnWatch {
+    return new OwnWatch({
+      runtime: this.#runtime,
+      adapters: this.#options.adapters,
+      fence: () => this.#fence.fence.test(),
+      state: () => this.#engine.state,
+      input: (...inputs) => this.#engine.input(...inputs),
+    });
   }
 
   #newReload(): Reload {
@@ -260,23 +270,18 @@ export class Daemon {
 
   /** From the network. */
   #heard(inputs: readonly Input[]): void {
-    this.#lookForPause();
+    this.#watch.lookBack(this.#wakeup.overdue());
     this.#engine.input(...inputs);
     this.#restart.turn();
   }
 
   #woken(now: Instant, late_ms: number): void {
-    this.#lookForPause();
+    this.#watch.lookBack(late_ms);
     // What came meanwhile is known before anything is said.
     if (late_ms > this.#cluster.timing.heartbeat / 2) this.#links.read();
     this.#addresses.run(now);
     this.#engine.input({ kind: "tick" });
     this.#restart.turn();
-  }
-
-  #lookForPause(): void {
-    const for_ms = this.#runtime.paused();
-    if (for_ms > 0) this.#engine.input({ kind: "paused", for_ms });
   }
 
   #commit(group: GroupName, number: number): Result<void, string> {
@@ -292,11 +297,7 @@ export class Daemon {
     // A port that another program had tells nobody when it is free.
     this.#links.open();
     for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
-    const offset = Date.now() - monotonic();
-    if (Math.abs(offset - this.#wallOffset) > CLOCK_STEP_MS) {
-      this.#wallOffset = offset;
-      this.#engine.input({ kind: "wallClock", offset_ms: offset });
-    }
+    this.#watch.second();
     const dropped = this.#control.takeDropped();
     if (dropped > 0)
       this.#trouble("control-slow", `control does not read: ${dropped} messages to it were lost`, "warning");
@@ -395,10 +396,4 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
-}
-
-/** The fence is moved by datagrams over lo, which is down in a new network namespace. */
-function bringLoopbackUp(adapters: Adapters): void {
-  const loopback = adapters.all().find((adapter) => adapter.loopback);
-  if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
 }
