@@ -96,12 +96,6 @@ export class Adapters {
     if (error !== undefined) throw new Error(`bringing interface ${index} up: ${describe(error)}`);
   }
 
-  /** It is down in a new network namespace. Throws when the kernel refuses. */
-  bringLoopbackUp(): void {
-    const loopback = this.all().find((adapter) => adapter.loopback);
-    if (loopback !== undefined && !loopback.up) this.setUp(loopback.index);
-  }
-
   /** Whether the kernel answers by netlink. */
   answers(): Result<void, string> {
     return answers(this.#socket, this.#writer);

@@ -3,6 +3,7 @@ import { happened } from "./events.ts";
 import { failbackTarget, ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
 import { successorAnswers } from "./handing-over.ts";
 import { leaseContext } from "./leases.ts";
+import { staysByPause } from "./pausing.ts";
 import { isReluctant } from "./reluctance.ts";
 import { finishRequest } from "./requests.ts";
 import type { Group, NodeState } from "./state.ts";
@@ -18,9 +19,11 @@ const REASONS: Readonly<Record<string, string>> = {
   drained: "is drained",
   stopping: "is stopping",
   "interface-down": "has lost the interface of its addresses",
+  "adapters-failed": "has no adapter left for its addresses",
   "address-failed": "cannot place its addresses",
   generation: "has another configuration than the cluster",
   crashing: "crashed too often to own anything now",
+  yielded: "gives way to another station that keeps an address of it",
   unfit: "is not fit to own anything",
 };
 
@@ -29,6 +32,7 @@ export function placeGroup(state: NodeState, group: Group, now: Instant): void {
   const { lease } = group;
   if (lease.state.role !== "holding" || group.move !== undefined) return;
   const unfit = ineligibility(state, group);
+  if (staysByPause(group, unfit)) return;
   if (unfit !== "") {
     const cause =
       unfit === "drained"
@@ -58,7 +62,10 @@ export function startMove(
 export function continueMove(state: NodeState, group: Group, failure: string, now: Instant): void {
   const { move, lease } = group;
   if (move === undefined || lease.state.role !== "holding") return;
-  const candidates = move.target === undefined ? standbys(state, group, now) : [move.target];
+  // A stranger is in the way of every node.
+  const yields = ineligibility(state, group) === "yielded";
+  const others = move.target === undefined ? standbys(state, group, now) : [move.target];
+  const candidates = yields ? [] : others;
   const context = leaseContext(state, group, now);
   for (const candidate of candidates) {
     if (move.tried.has(candidate)) continue;

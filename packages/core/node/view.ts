@@ -1,5 +1,6 @@
 /** Makes the view of a node for people. */
 import { ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
+import { isPaused, pauseReport } from "./pausing.ts";
 import { unfitText } from "./fitness.ts";
 import { isReluctant } from "./reluctance.ts";
 import { viewUnheard } from "./hearsay.ts";
@@ -61,6 +62,7 @@ function viewSelf(state: NodeState, node: NodeConfig): PeerView {
     reports: [],
     reportsAge_ms: 0,
     groups: [],
+    about: state.about,
   };
 }
 
@@ -99,6 +101,7 @@ function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
     reports: saysEverything(state) ? peer.heard : [...heardReportsOf(peer, now)].map(aged),
     reportsAge_ms: peer.lastAt === undefined ? undefined : between(peer.lastAt, now),
     groups: [...peer.groups.values()],
+    about: peer.about,
   };
 }
 
@@ -128,6 +131,9 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
     standbys: ready.toSorted((a, b) => config.prefer.indexOf(a) - config.prefer.indexOf(b)),
     fence: ownFence(group, now),
     moving: group.move !== undefined,
+    pause: isPaused(group)
+      ? { remaining_ms: pauseReport(group, now).remaining_ms, lastOwner: group.lastOwner }
+      : undefined,
     addressesRestored: group.addressesRestored,
     candidates,
     cause: group.cause,
