@@ -1,5 +1,6 @@
 /** What engine and control say to each other over their socket pair: one JSON object a line. Control is never trusted with an address. */
 import type { ClusterEvent, EventLevel, OperatorAction, OutcomeCode } from "@holdfast/core/wire/messages.ts";
+import type { StoredPause } from "@holdfast/core/effects.ts";
 import type { NodeView } from "@holdfast/core/view.ts";
 
 /** An event with what only the node itself knows: milliseconds from detection to each phase. */
@@ -36,6 +37,18 @@ export interface EngineView {
   readonly lateness: LatenessView;
 }
 
+/** One link of the cluster, and this node's end of it. */
+export interface LinkView {
+  readonly name: string;
+  readonly kind: "udp" | "ethernet" | "serial";
+  /** By node: its address, interface or tty there. Nodes without an end are left out. */
+  readonly ends: Readonly<Record<string, string>>;
+  /** The kernel's interface, or the tty, of this node's end; undefined: it has none, or was never found. */
+  readonly device: string | undefined;
+  /** Why this node's end does not work; undefined: nothing is known against it. */
+  readonly trouble: string | undefined;
+}
+
 /** What became, or would become, of a reload on this node. */
 export interface ReloadAnswer {
   /** `planned`: a dry run that could be done; `invalid`: the file, the keys or this machine do not allow it. */
@@ -70,12 +83,20 @@ export type ToControl =
       readonly user: { readonly uid: number; readonly gid: number } | undefined;
       readonly dead_ms: number;
     }
-  | { readonly kind: "view"; readonly id: number; readonly view: NodeView; readonly engine: EngineView }
+  | {
+      readonly kind: "view";
+      readonly id: number;
+      readonly view: NodeView;
+      readonly engine: EngineView;
+      readonly links: readonly LinkView[];
+    }
   | { readonly kind: "event"; readonly event: RecordedEvent }
   | { readonly kind: "reply"; readonly id: number; readonly code: OutcomeCode; readonly text: string }
   | { readonly kind: "reloaded"; readonly id: number; readonly answer: ReloadAnswer }
   /** Write or remove the drain mark in the state directory. */
-  | { readonly kind: "saveDrained"; readonly reason: string | undefined };
+  | { readonly kind: "saveDrained"; readonly reason: string | undefined }
+  /** Write the pauses of all groups there. */
+  | { readonly kind: "savePauses"; readonly pauses: readonly StoredPause[] };
 
 export type ToEngine =
   /** The socket is listening. */

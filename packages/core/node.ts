@@ -5,7 +5,9 @@
  * order. `nextDeadline` says when a `tick` is wanted; an early one does no harm. The lease is in ownership/lease, who
  * hears whom in membership; this file and node/ alone join them.
  */
+import { adaptersDeadline, heardAnswer, linkBound, takeFrames, watchAdapters } from "./node/adapters.ts";
 import { addressAnswered, aloneDeadline, askReference, watchAlone } from "./node/alone.ts";
+import { interfaceChanged } from "./node/carrier.ts";
 import { happened } from "./node/events.ts";
 import {
   beatDrain,
@@ -18,15 +20,18 @@ import {
 } from "./node/handing-over.ts";
 import { takeoverChecked } from "./node/confirming.ts";
 import { addressClaimed, conflictDeadline, watchConflicts } from "./node/conflicts.ts";
+import { takeFitness } from "./node/fitness.ts";
 import { followHolder } from "./node/following.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
 import { dropLeft, reconfigure } from "./node/reconfiguring.ts";
 import { receive } from "./node/receiving.ts";
+import { countRejected } from "./node/rejecting.ts";
+import { watchReluctance } from "./node/reluctance.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
-import { settleDrain, takeRequest } from "./node/serving.ts";
+import { settleRequests, takeRequest } from "./node/serving.ts";
 import { liveVoters, votes } from "./node/overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { watchCrashes } from "./node/crashing.ts";
@@ -44,11 +49,12 @@ import {
   forgetRequest,
 } from "./ownership/lease/holder.ts";
 import { forwarded, forwardFailed, offerAfterCommit } from "./ownership/lease/hand-over.ts";
-import type { InterfaceName } from "./units/names.ts";
+import type { Mac } from "./units/mac.ts";
 import { after, between, earliest, type Instant } from "./units/time.ts";
 import { unreachable } from "./units/unreachable.ts";
 
-export { type Beginning, newNode, type NodeState } from "./node/state.ts";
+export { newNode } from "./node/starting.ts";
+export type { Beginning, NodeState } from "./node/state.ts";
 export { viewOf } from "./node/view.ts";
 
 /** Take one input at `now`. The effects are in the order in which they must be performed. */
@@ -74,6 +80,7 @@ export function nextDeadline(state: NodeState, now: Instant): Instant {
     groupsDeadline(state, now),
     failbackDeadline(state, now),
     aloneDeadline(state, now),
+    adaptersDeadline(state, now),
   );
   if (state.abstaining) next = earliest(next, state.abstainUntil);
   for (const pending of state.pending) next = earliest(next, pending.until);
@@ -113,16 +120,18 @@ function take(state: NodeState, input: Input, now: Instant): void {
     case "flush":
       return;
     case "heartbeat":
-      return receive(state, input.link, input.heartbeat, now);
+      return receive(state, input, now);
     case "wallClock":
       state.wallOffset_ms = input.offset_ms;
       return;
     case "request":
       return takeRequest(state, input, now);
     case "rejected":
-      return rejected(state, input, now);
+      return countRejected(state, input, now);
     case "interfaceChanged":
-      return interfaceChanged(state, input.interface, input.up, now);
+      return interfaceChanged(state, input, now);
+    case "linkBound":
+      return linkBound(state, input.link, input.interface, now);
     case "linkChanged":
       return happened(state, now, {
         code: input.up ? "link-up" : "link-down",
@@ -138,7 +147,10 @@ function take(state: NodeState, input: Input, now: Instant): void {
     case "reconfigured":
       return reconfigure(state, input, now);
     case "framesCounted":
+      return takeFrames(state, input, now);
     case "fitness":
+      return takeFitness(state, input, now);
+    case "stalled":
       return;
     case "paused":
       return takePause(state, input.for_ms, now);
@@ -191,11 +203,7 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
       sayReady(state, group, false, now);
       return trouble(state, group, "fence-failed", `the fence does not relay: ${input.detail}`, now);
     case "addressesPlaced":
-      group.addressesPlaced = group.addressesWanted;
-      group.macs = input.macs;
-      group.addressTrouble = undefined;
-      announce(state, group);
-      return getReady(state, group, now);
+      return addressesPlaced(state, group, input.macs, now);
     case "addressesFailed":
       group.addressTrouble = { detail: input.detail, at: now };
       trouble(state, group, "address-failed", `addresses not placed: ${input.detail}`, now);
@@ -209,6 +217,14 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
     default:
       return unreachable(input);
   }
+}
+
+function addressesPlaced(state: NodeState, group: Group, macs: readonly Mac[], now: Instant): void {
+  group.addressesPlaced = group.addressesWanted;
+  group.macs = macs;
+  group.addressTrouble = undefined;
+  announce(state, group);
+  getReady(state, group, now);
 }
 
 function addressRestored(
@@ -258,8 +274,10 @@ function tick(state: NodeState, now: Instant): void {
 function passTime(state: NodeState, now: Instant, beats: boolean): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
   watchCrashes(state, now);
+  watchReluctance(state, now);
   watchPeers(state, now);
   watchAlone(state, now);
+  watchAdapters(state, now);
   for (const group of state.groups.values()) {
     tickFarewell(state, group, now);
     tickLease(state, group, now);
@@ -291,7 +309,7 @@ function beat(state: NodeState, now: Instant): void {
     beatHolding(group.lease, context);
     beatEnded(group.lease, context, alive);
   }
-  settleDrain(state);
+  settleRequests(state);
   dropLeft(state);
 }
 
@@ -329,41 +347,6 @@ function watchPeers(state: NodeState, now: Instant): void {
   });
 }
 
-function rejected(state: NodeState, input: Extract<Input, { kind: "rejected" }>, now: Instant): void {
-  const key = `${input.link} ${input.reason} ${input.source}`;
-  const entry = state.rejected.get(key);
-  if (entry === undefined && state.rejected.size >= 256) return;
-  const count = (entry?.count ?? 0) + input.count;
-  const toldAt = entry?.toldAt;
-  const tell = toldAt === undefined || between(toldAt, now) >= 60_000;
-  const { link, reason, source } = input;
-  state.rejected.set(key, { link, reason, source, count, toldAt: tell ? now : toldAt });
-  if (!tell) return;
-  happened(state, now, {
-    code: "heartbeat-rejected",
-    level: reason === "replay" ? "warning" : "alarm",
-    text: `${input.count} heartbeats from ${source} on ${link} dropped by ${state.self.name}: ${reason}`,
-  });
-}
-
-function interfaceChanged(state: NodeState, name: InterfaceName, up: boolean, now: Instant): void {
-  if (state.interfacesDown.has(name) !== up) return;
-  if (up) state.interfacesDown.delete(name);
-  else state.interfacesDown.add(name);
-  happened(state, now, {
-    code: up ? "interface-up" : "interface-down",
-    level: up ? "info" : "alarm",
-    text: `interface ${name} of ${state.self.name} ${up ? "has a carrier again" : "has no carrier"}`,
-  });
-  for (const group of state.groups.values()) {
-    if (!group.interfaces.includes(name)) continue;
-    placeGroup(state, group, now);
-    // What was announced while the carrier was away reached nobody.
-    if (up && group.addressesPlaced) announce(state, group);
-  }
-  tellEverybody(state);
-}
-
 /** F7: it was put back closed; whoever holds asks for grants at once. */
 function fenceReinstalled(state: NodeState, detail: string, now: Instant): void {
   for (const group of state.groups.values()) {
@@ -384,6 +367,7 @@ function fenceReinstalled(state: NodeState, detail: string, now: Instant): void 
 /** A probe was answered: it may be the search of a node that is left alone, or the watch for strangers. */
 function answered(state: NodeState, input: Extract<Input, { kind: "answered" }>, now: Instant): void {
   const group = input.of === undefined ? undefined : state.groups.get(input.of);
+  if (group === undefined) heardAnswer(state, input.address, input.interface, now);
   addressAnswered(state, group, input.address, now);
   if (group !== undefined) addressClaimed(state, group, input, now);
 }

@@ -131,16 +131,13 @@ export class GroupAddresses {
     this.#sourceRoutes.clear();
   }
 
-  /** What an earlier daemon left on the interfaces and nobody holds now. */
-  removeLeftovers(open: ReadonlySet<GroupName>, now: Instant): void {
-    // C10: what is open is ours until the voters say otherwise, by the adapter on which it is.
-    for (const group of open) {
+  /** What an earlier daemon left on the interfaces and nobody holds now. `placed`: where what it held open is (`placedOn`). */
+  removeLeftovers(placed: ReadonlyMap<GroupName, readonly InterfaceName[]>, now: Instant): void {
+    // C10: what is open is ours until the voters say otherwise.
+    for (const [group, by] of placed) {
       if (!this.#places.has(group)) continue;
       this.#wanted.add(group);
-      this.#places.useFound(
-        group,
-        (address, name) => this.#adapters.byName(name)?.addresses.some((found) => found.address === address) === true,
-      );
+      this.#places.use(group, by);
     }
     this.#apply(now);
     this.#addresses.removeLeftovers(this.#places.everywhere(), now);
@@ -198,6 +195,15 @@ export class GroupAddresses {
       const mac = macs[i];
       return adapter === undefined || mac === undefined ? [] : [{ interface: adapter.index, mac }];
     });
+  }
+
+  /** Ends all listening; addresses, rules and tables stay. */
+  close(): void {
+    for (const { listener } of this.#listening.values()) listener.close();
+    this.#listening.clear();
+    this.probes.close();
+    this.#sourceRoutes.close();
+    this.#addresses.close();
   }
 
   /** As `countFrames` of the core. */

@@ -26,6 +26,7 @@ export interface ProbeEvents {
   readonly isAnnounced: (group: GroupName) => boolean;
 }
 
+/** Hears answers of the reference, of the other nodes' own addresses and of the groups', on whichever interface was asked. */
 export class Probes {
   readonly #adapters: Adapters;
   readonly #events: ProbeEvents;
@@ -47,10 +48,18 @@ export class Probes {
     this.#listening.clear();
     const places = cluster.groups.flatMap(({ name, addresses }) => addresses.map((place) => ({ name, place })));
     this.#places = new Map(places.map(({ place }) => [place.address, interfaceFor(self, place) ?? ""]));
+    const others = cluster.nodes.filter((node) => node.name !== self.name);
+    const stations = [...(cluster.reference ?? []), ...others.flatMap((node) => Object.values(node.links))];
     this.#of = new Map([
-      ...(cluster.reference ?? []).map((address): [IpAddress, undefined] => [address, undefined]),
+      ...stations.map((address): [IpAddress, undefined] => [address, undefined]),
       ...places.map(({ name, place }): [IpAddress, GroupName] => [place.address, name]),
     ]);
+  }
+
+  close(): void {
+    for (const listener of this.#listening.values()) listener.close();
+    this.#listening.clear();
+    this.#sender.close();
   }
 
   /** What cannot be sent is not answered either. */

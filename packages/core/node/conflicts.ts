@@ -278,7 +278,7 @@ function probe(state: NodeState, group: Group, room: number, now: Instant): numb
     const suspicious = conflicts.strangers.size > 0 || conflicts.twice > 0 || peersYield(state, group, now);
     conflicts.probeAt = after(now, suspicious ? SUSPICIOUS_EVERY_MS : pauseAfter(state, conflicts.probes));
   }
-  if (some.length === 0 || group.interfaces.length === 0 || group.leaving || state.stopping) return 0;
+  if (some.length === 0 || group.segments.length === 0 || group.leaving || state.stopping) return 0;
   // Not in front of what others wait for.
   state.later.push({ kind: "probe", of: config.name, addresses: some });
   return some.length;
