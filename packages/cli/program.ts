@@ -109,6 +109,14 @@ function addActing(root: Command, wrap: Wrap): void {
         return undrain(context, node as string, actOptions(options));
       }),
     );
+  acting(root, "acknowledge", "say that the alarms were seen: they leave every node's status")
+    .alias("ack")
+    .action(
+      wrap(async (context, [options]) => {
+        const { acknowledge } = await import("./acknowledge.ts");
+        return acknowledge(context, actOptions(options));
+      }),
+    );
   acting(root, "reload", "take this node's configuration file over, keeping what is open").action(
     wrap(async (context, [options]) => {
       const { reload } = await import("./reload.ts");
@@ -171,6 +179,21 @@ function addDaemon(root: Command, wrap: Wrap): void {
       wrap(async (context, [file, options]) => {
         const { keysNew } = await import("./keys.ts");
         return keysNew(context, file as string, (options as { add?: boolean }).add ?? false);
+      }),
+    );
+  command(keys, "rotate", "change the key of a running cluster, in three steps")
+    .argument("[file]", "where", "/etc/holdfast/keys")
+    .addOption(new Option("--activate", "second step: seal with the new key, which every node opens by now"))
+    .addOption(
+      new Option("--finish", "third step: open the new key alone, which every node seals with by now").conflicts(
+        "activate",
+      ),
+    )
+    .action(
+      wrap(async (context, [file, options]) => {
+        const { rotate } = await import("./keys-rotate.ts");
+        const { activate, finish } = options as { activate?: boolean; finish?: boolean };
+        return rotate(context, file as string, activate ? "activate" : finish ? "finish" : "add");
       }),
     );
   // Only listed here: main.ts hands its words over before anything is parsed.

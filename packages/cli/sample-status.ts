@@ -21,16 +21,18 @@ const ENGINE: Status["engine"] = {
   },
 };
 
+const NODE = {
+  role: "member",
+  alive: true,
+  state: "up",
+  drained: false,
+  drain_reason: null,
+  failing: [],
+  version: "1.2.0",
+  keys: ["5e3b1f52"],
+} as const;
+
 export function sampleStatus(changes: Partial<Status> = {}): Status {
-  const node = {
-    role: "member",
-    alive: true,
-    state: "up",
-    drained: false,
-    drain_reason: null,
-    failing: [],
-    version: "1.2.0",
-  } as const;
   const ok = { name: "lan", state: "ok", loss_percent: 0 } as const;
   const loss = { name: "hb", state: "LOSS", loss_percent: 38 } as const;
   return {
@@ -47,9 +49,9 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
     engine: ENGINE,
     timing: { heartbeat_ms: 100, dead_ms: 300, window_ms: 48, keep_ms: 236 },
     nodes: [
-      { ...node, name: "lb1", age_ms: 0, links: [ok, loss] },
+      { ...NODE, name: "lb1", age_ms: 0, links: [ok, loss] },
       {
-        ...node,
+        ...NODE,
         name: "lb2",
         age_ms: 210,
         links: [ok, loss],
@@ -58,7 +60,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         drain_reason: "kernel",
         failing: ["interface-down"],
       },
-      { ...node, name: "lb3", age_ms: 110, links: [ok, { ...loss, state: "ok", loss_percent: 0 }] },
+      { ...NODE, name: "lb3", age_ms: 110, links: [ok, { ...loss, state: "ok", loss_percent: 0 }] },
     ],
     groups: [
       {
@@ -70,7 +72,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         standbys: ["lb3"],
         state: "owned",
         addresses_restored: 0,
-        last_move: { cause: "manual", outage_ms: 38 },
+        last_move: { cause: "manual", outage_ms: 38, confirm_ms: null },
       },
       {
         name: "db",
@@ -81,9 +83,10 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         standbys: [],
         state: "owned",
         addresses_restored: 0,
-        last_move: { cause: "drain", outage_ms: 41 },
+        last_move: { cause: "drain", outage_ms: 41, confirm_ms: null },
       },
     ],
+    alarms: [],
     warnings: [
       { text: 'db has no standby: lb2 is drained "kernel"', command: "holdfast undrain lb2" },
       { text: "link hb lb1-lb2: 38% loss", command: "holdfast links hb" },

@@ -1,5 +1,5 @@
 /** What a node knows, for people: made from the state on demand, never on the heartbeat path. */
-import type { FenceState, GroupReport, HeardReport, Ineligibility } from "./wire/messages.ts";
+import type { FenceState, GroupReport, HeardReport, Ineligibility, NodeReport } from "./wire/messages.ts";
 import type { GroupName, LinkName, NodeName } from "./units/names.ts";
 
 export interface NodeView {
@@ -52,6 +52,8 @@ export interface PeerView {
   readonly reports: readonly HeardReport[];
   readonly reportsAge_ms: number | undefined;
   readonly groups: readonly GroupReport[];
+  /** What it says of itself; undefined: nothing yet, or its daemon is of version 1. */
+  readonly about: NodeReport | undefined;
 }
 
 export interface LinkView {

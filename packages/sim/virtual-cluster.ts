@@ -204,11 +204,8 @@ export class VirtualCluster extends VirtualTime {
       },
       now,
     );
-    node.daemon = newDaemon(
-      state,
-      boot,
-      this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot),
-    );
+    const wire = this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot);
+    node.daemon = newDaemon(state, boot, wire);
     node.frozen = false;
     node.exited = false;
     for (const [link, on] of this.wiring?.links() ?? [])

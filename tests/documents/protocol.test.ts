@@ -9,7 +9,8 @@ import { readsOf, type Read } from "./recorded-reads.ts";
 import { between, type Table, tablesOf } from "./tables.ts";
 import { readCorpus, TARGETS } from "../fuzz/corpus.ts";
 import { TAG_BYTES } from "@holdfast/agent/seal/aead.ts";
-import { createSealer, HEADER_BYTES, SEAL_VERSION } from "@holdfast/agent/seal/sealer.ts";
+import { HEADER_BYTES, SEAL_VERSION, streamOf } from "@holdfast/agent/seal/header.ts";
+import { createSealer } from "@holdfast/agent/seal/sealer.ts";
 import type { RejectReason } from "@holdfast/core/effects.ts";
 import type { BootId } from "@holdfast/core/units/names.ts";
 import { EVERY_LEASE_ENTRY, FULL } from "@holdfast/core/wire/heartbeat-samples.ts";
@@ -271,9 +272,11 @@ test("the sealed datagram: every field of its header at its offset", () => {
     ["encrypt", "01"],
     ["authenticate-only", "02"],
   ] as const) {
-    const sealer = createSealer({ cluster: CLUSTER, keys: { active: KEY, accepted: [KEY] }, boot: BOOT, suite });
-    sealer.seal(0x1234, payload);
-    const datagram = Buffer.from(sealer.seal(0x1234, payload));
+    const keys = { active: KEY, accepted: [KEY] };
+    const sealer = createSealer({ cluster: CLUSTER, node: "n1", keys, boot: BOOT, suite });
+    const to = { version: 2, link: "lan", receiver: "n2", stream: 0 } as const;
+    sealer.seal(to, payload);
+    const datagram = Buffer.from(sealer.seal(to, payload));
     const expected: Readonly<Record<string, string>> = {
       magic: Buffer.from("HF").toString("hex"),
       version: SEAL_VERSION.toString(16).padStart(2, "0"),
@@ -281,7 +284,7 @@ test("the sealed datagram: every field of its header at its offset", () => {
       cluster: digestOf(CLUSTER),
       "key id": digestOf(`holdfast key id${KEY.name}`),
       boot: BOOT,
-      stream: "1234",
+      stream: streamOf("lan", "n2").toString(16).padStart(4, "0"),
       sequence: "000000000002",
     };
     const { rows } = tablesOf(SEALED)[0] ?? { rows: [] };
@@ -314,6 +317,10 @@ test("every reason to drop a datagram is in the document, and none more", () => 
     replay: true,
     sender: true,
     parse: true,
+    garbled: true,
+    link: true,
+    flood: true,
+    filtered: true,
   };
   const { rows } = tablesOf(SEALED)[1] ?? { rows: [] };
   assert.deepEqual(

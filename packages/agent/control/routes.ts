@@ -56,6 +56,7 @@ export function routes(sources: Sources): Handler {
         return ok(
           status(seen, {
             events: history.events(),
+            alarms: history.alarms(),
             trouble: history.trouble(),
             version,
             wall_ms: wall(),
@@ -81,6 +82,7 @@ export function routes(sources: Sources): Handler {
       }
       case "/v1/reload":
         return reload(sources, request.body);
+      case "/v1/acknowledge":
       case "/v1/move":
       case "/v1/drain":
       case "/v1/undrain":
@@ -93,7 +95,9 @@ export function routes(sources: Sources): Handler {
 }
 
 function allow(method: string, route: string): void {
-  const acting = ["/v1/move", "/v1/drain", "/v1/undrain", "/v1/restart", "/v1/reload"].includes(route);
+  const acting = ["/v1/acknowledge", "/v1/move", "/v1/drain", "/v1/undrain", "/v1/restart", "/v1/reload"].includes(
+    route,
+  );
   const looking =
     ["/v1/status", "/v1/links", "/v1/history", "/v1/events"].includes(route) ||
     /^\/v1\/why\/(group|node)\/[^/]+$/.test(route);
@@ -175,6 +179,8 @@ async function act(sources: Sources, route: string, body: unknown): Promise<Answ
   if (seen.stale)
     throw new HttpFailure(503, "engine-silent", `the engine on ${sources.node} does not answer`, "holdfast status");
   if (route === "/v1/restart") return answerOf(await sources.requests.restart(timeout_ms));
+  if (route === "/v1/acknowledge")
+    return answerOf(await sources.requests.put(sources.node, { kind: "acknowledge" }, timeout_ms));
   const planned = route === "/v1/move" ? planMove(seen, fields) : planDrain(seen, route, fields);
   if ("schema" in planned) return { status: STATUS_OF[planned.code], body: planned };
   return answerOf(await sources.requests.put(planned.target, planned.action, timeout_ms));

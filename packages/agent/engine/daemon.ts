@@ -1,14 +1,18 @@
 /** Joins the core to this machine: every adapter it performs effects with, and everything that wakes it. */
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
+import { nodeReport } from "./about.ts";
 import { monotonic } from "./clock.ts";
 import { ControlChild } from "./control-child.ts";
-import { unprivilegedUser } from "./user.ts";
-import { Engine } from "./engine.ts";
+import { helloOf } from "./hello.ts";
+import { type Adapters as Performers, Engine } from "./engine.ts";
 import { engineSealer } from "./engine-sealer.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
+import { placedOn } from "./group-places.ts";
+import { followInterfaces, WatchedInterfaces } from "./interfaces.ts";
 import { Links } from "./links.ts";
+import { raiseLoopback } from "./loopback.ts";
 import { logEvent, logLine } from "./log.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
 import { Reload } from "./reload.ts";
@@ -17,8 +21,7 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
-import { WatchedInterfaces } from "./watched-interfaces.ts";
-import type { ToControl, ToEngine } from "../channel.ts";
+import type { ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
@@ -76,9 +79,7 @@ export class Daemon {
     this.#cluster = cluster;
     this.#self = self;
     this.#keys = options.keys;
-    const loopback = adapters.all().find((adapter) => adapter.loopback);
-    // The fence is moved by datagrams over lo, which is down in a new network namespace.
-    if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
+    raiseLoopback(adapters);
     const kernel = kernelId();
     const now = monotonic();
     this.#fence = this.#openFence(kernel, now);
@@ -90,6 +91,7 @@ export class Daemon {
     this.#interfaces = new WatchedInterfaces(cluster, self, adapters, input);
     const open = this.#fence.openGroups();
     this.#takesOver = open.size > 0;
+    const placed = placedOn(cluster, self, open, adapters);
     const state = newNode(
       {
         cluster,
@@ -97,8 +99,10 @@ export class Daemon {
         boot,
         kernel,
         seed: options.seed,
+        about: nodeReport(options.keys),
         records: this.#fence.records,
         open,
+        placed,
         crashes,
         drained: options.drained,
         interfacesDown: this.#interfaces.down(),
@@ -109,12 +113,20 @@ export class Daemon {
     this.#sealer = engineSealer(cluster, self.name, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
-    this.#addresses.removeLeftovers(open, now);
+    this.#addresses.removeLeftovers(placed, now);
     this.#wakeup = new Wakeup({
       woken: (woken, late_ms) => this.#woken(woken, late_ms),
       late: (late_ms, at) => this.#runtime.lateness.record(late_ms, at),
     });
-    this.#engine = new Engine(state, {
+    this.#engine = new Engine(state, this.#performers());
+    this.#control = this.#newControl();
+    this.#restart = this.#newRestart();
+    this.#reload = this.#newReload();
+  }
+
+  /** What each effect is done with. */
+  #performers(): Performers {
+    return {
       now: monotonic,
       send: (to, link, heartbeat) => this.#links.send(to, link, heartbeat),
       arm: (group, number) => this.#fence.arm(group, number),
@@ -136,10 +148,7 @@ export class Daemon {
       forgetGroup: () => this.#narrowFence(),
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earliest(deadline, this.#addresses.nextDeadline())),
-    });
-    this.#control = this.#newControl();
-    this.#restart = this.#newRestart();
-    this.#reload = this.#newReload();
+    };
   }
 
   #newReload(): Reload {
@@ -161,6 +170,7 @@ export class Daemon {
     if (!widened.ok) return widened;
     this.#sealer.useKeys(keys);
     this.#keys = keys;
+    this.#engine.state.about = nodeReport(keys);
     this.#cluster = cluster;
     this.#self = self;
     this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);
@@ -182,7 +192,7 @@ export class Daemon {
   #newControl(): ControlChild {
     const { name } = this.#self;
     return new ControlChild({
-      hello: () => this.#hello(),
+      hello: () => helloOf(this.#options.args, this.#cluster, this.#self.name),
       message: (message) => this.#fromControl(message),
       died: (detail) =>
         this.#trouble("control-restarted", `control of ${name} ended (${detail}) and is started again`, "warning"),
@@ -236,28 +246,13 @@ export class Daemon {
   }
 
   #watchAdapters(): void {
-    const events = this.#options.adapterEvents;
-    events.changed = (adapter, before) => {
-      const covered = this.#fence.fence.coverInterface(adapter.index, adapter.name, adapter.port);
-      if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
-      if (before !== undefined && before.name !== adapter.name) this.#interfaceChanged(before.name);
-      this.#interfaceChanged(adapter.name);
-    };
-    events.removed = (adapter) => {
-      this.#fence.fence.uncoverInterface(adapter.index);
-      this.#interfaceChanged(adapter.name);
-    };
-    events.addressAdded = (adapter) => this.#interfaceChanged(adapter.name);
-    events.addressRemoved = (adapter, address) => {
-      this.#addresses.removed(adapter.name, address, monotonic());
-      this.#links.open();
-    };
-  }
-
-  #interfaceChanged(name: string): void {
-    this.#interfaces.look(name);
-    this.#addresses.adapterChanged(name);
-    this.#links.open();
+    followInterfaces(this.#options.adapterEvents, {
+      fence: this.#fence.fence,
+      interfaces: this.#interfaces,
+      addresses: this.#addresses,
+      links: this.#links,
+      uncovered: (text) => this.#trouble("fence-failed", text, "alarm"),
+    });
   }
 
   /** From the network. */
@@ -318,19 +313,6 @@ export class Daemon {
     this.#engine.input({ kind: "trouble", code, text, level });
   }
 
-  #hello(): ToControl {
-    const { args } = this.#options;
-    return {
-      kind: "hello",
-      socket: args.socket,
-      stateDirectory: args.stateDirectory,
-      cluster: this.#cluster.name,
-      node: this.#self.name,
-      user: unprivilegedUser(),
-      dead_ms: this.#cluster.timing.dead,
-    };
-  }
-
   #fromControl(message: ToEngine): void {
     switch (message.kind) {
       case "view":
@@ -339,6 +321,7 @@ export class Daemon {
           id: message.id,
           view: viewOf(this.#engine.state, monotonic()),
           engine: this.#runtime.view(),
+          links: this.#links.view(),
         });
       case "request": {
         const { id, action, timeout_ms } = message;

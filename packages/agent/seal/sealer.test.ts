@@ -112,7 +112,11 @@ for (const version of VERSIONS) {
       ["one byte more", new Uint8Array([...good(), 0]), "auth"],
       ["only header and tag", good().subarray(0, HEADER_BYTES + TAG_BYTES), "auth"],
       ["this node's own sent back", sealer(BOOT_B).seal(to("b", version), PAYLOAD), "replay"],
-      ["what this node sent to another", sealer(BOOT_B).seal(to("a", version), PAYLOAD), version === 1 ? "replay" : "link"],
+      [
+        "what this node sent to another",
+        sealer(BOOT_B).seal(to("a", version), PAYLOAD),
+        version === 1 ? "replay" : "link",
+      ],
     ];
     for (const [name, datagram, reason] of rows) {
       await t.test(name, () => assert.equal(openedBy(BOOT_B, datagram), reason));

@@ -207,8 +207,7 @@ class BootSealer implements Sealer {
     const known = this.#senders.find(bytes);
     const remembered = known?.aeads.get(id);
     if (remembered === undefined && !this.#mayDerive()) return rejected("auth");
-    const aead =
-      remembered ?? this.#aeadOf(bootKey(key.secret, bytes.subarray(AT.boot, AT.bootEnd), this.#cluster));
+    const aead = remembered ?? this.#aeadOf(bootKey(key.secret, bytes.subarray(AT.boot, AT.bootEnd), this.#cluster));
     const payload = this.#verified(aead, bytes);
     if (payload === undefined) return rejected("auth");
     const sender = known ?? this.#senders.remember(bytes);

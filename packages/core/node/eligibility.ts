@@ -17,6 +17,7 @@ export function ineligibility(state: NodeState, group: Group): Ineligibility {
   const adapters = adapterIneligibility(state, group);
   if (adapters !== undefined) return adapters;
   if (group.addressTrouble !== undefined) return "address-failed";
+  if (group.config.onConflict === "yield" && group.conflicts.yielded) return "yielded";
   return "";
 }
 

@@ -3,6 +3,7 @@
  * may be taken over was decided before (reload-plan.ts).
  */
 import { configureAdapters } from "./adapters.ts";
+import { askAgain } from "./conflicts.ts";
 import { endFarewell } from "./handing-over.ts";
 import { happened } from "./events.ts";
 import { leaseContext, wantAddresses } from "./leases.ts";
@@ -125,6 +126,7 @@ function changeGroup(state: NodeState, group: Group, config: GroupConfig, selfBe
     group.addressesPlaced = false;
     if (group.addressesWanted && mayEverOwn(config, state.self)) wantAddresses(state, group, true);
   }
+  askAgain(group, now);
   placeGroup(state, group, now);
 }
 

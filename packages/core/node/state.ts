@@ -10,10 +10,13 @@ import {
   type Timing,
   votersOf,
 } from "../cluster.ts";
+import type { TakeoverCheck } from "./confirming.ts";
+import { type Conflicts, newConflicts } from "./conflicts.ts";
 import type { Accepted, Effect, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
 import { crashingUntil } from "./crashes.ts";
+import { newTelling, type RejectedCount, type Telling } from "./rejecting.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
 import { newThinning, type Thinning } from "./thinning.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
@@ -74,7 +77,10 @@ export interface Group {
   marks: { lastHeardOfOwner: Instant | undefined; stoodAt: Instant | undefined; electedAt: Instant | undefined };
   /** When a planned move last brought it here or took it from here; failback waits `settle` from then. */
   settledAt: Instant;
-  conflictAt: Instant | undefined;
+  /** Others that use its addresses. */
+  readonly conflicts: Conflicts;
+  /** Whether clients were seen to follow this node, while that is looked at. */
+  takeover: TakeoverCheck | undefined;
 }
 
 /** Mutable: the adapters of one of a group's segments on this node. */
@@ -201,10 +207,9 @@ export interface NodeState {
   requestNumber: number;
   readonly pending: PendingRequest[];
   readonly served: ServedRequest[];
-  readonly rejected: Map<
-    string,
-    { readonly link: string; readonly reason: string; readonly source: string; count: number; toldAt: Instant }
-  >;
+  readonly rejected: Map<string, RejectedCount>;
+  /** How many of the events that strangers cause may still go out. */
+  readonly telling: Telling;
 }
 
 /** What a daemon brings with it when it starts. */
@@ -239,16 +244,7 @@ export function newState(beginning: Beginning, now: Instant): NodeState {
   if (self === undefined) throw new Error(`node ${beginning.node} is not in the configuration`);
   const others = audienceOf(cluster, self.name);
   const voters = votersOf(cluster);
-  const origin = { timing: cluster.timing, kernel: beginning.kernel, open: beginning.open };
-  const groups = cluster.groups.map((config): [GroupName, Group] => [
-    config.name,
-    newGroup(
-      config,
-      self,
-      { ...origin, record: beginning.records?.get(config.name), placed: beginning.placed?.get(config.name) },
-      now,
-    ),
-  ]);
+  const groups = groupsAtStart(beginning, self, now);
   const retired = new Map(beginning.records);
   for (const [name] of groups) retired.delete(name);
   let round = 0;
@@ -301,7 +297,16 @@ export function newState(beginning: Beginning, now: Instant): NodeState {
     pending: [],
     served: [],
     rejected: new Map(),
+    telling: newTelling(now),
   };
+}
+
+function groupsAtStart(beginning: Beginning, self: NodeConfig, now: Instant): readonly [GroupName, Group][] {
+  const { cluster, kernel, open } = beginning;
+  return cluster.groups.map((config): [GroupName, Group] => {
+    const [record, placed] = [beginning.records?.get(config.name), beginning.placed?.get(config.name)];
+    return [config.name, newGroup(config, self, { timing: cluster.timing, kernel, open, record, placed }, now)];
+  });
 }
 
 /** The kernel ends a right in whole ticks, and late by at most one more. */
@@ -351,7 +356,8 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     cause: "nobody has owned it since this node started",
     marks: { lastHeardOfOwner: undefined, stoodAt: undefined, electedAt: undefined },
     settledAt: after(now, -config.settle),
-    conflictAt: undefined,
+    conflicts: newConflicts(now),
+    takeover: undefined,
   };
 }
 

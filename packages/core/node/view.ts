@@ -57,6 +57,7 @@ function viewSelf(state: NodeState, node: NodeConfig): PeerView {
     reports: [],
     reportsAge_ms: 0,
     groups: [],
+    about: state.about,
   };
 }
 
@@ -91,6 +92,7 @@ function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
     reports: saysEverything(state) ? peer.heard : [...heardReportsOf(peer, now)].map(aged),
     reportsAge_ms: peer.lastAt === undefined ? undefined : between(peer.lastAt, now),
     groups: [...peer.groups.values()],
+    about: peer.about,
   };
 }
 
