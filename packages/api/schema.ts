@@ -107,7 +107,12 @@ export interface GroupStatus {
   readonly state: "owned" | "moving" | "unowned" | "two-owners" | "unknown";
   /** Addresses of it that somebody else removed on the answering node, put back each time, since its daemon started. */
   readonly addresses_restored: number;
-  readonly last_move: { readonly cause: string; readonly outage_ms: number | null } | null;
+  readonly last_move: {
+    readonly cause: string;
+    readonly outage_ms: number | null;
+    /** From the first announcement to an echo having come back to each address; null: not, not yet, or another node owns it. */
+    readonly confirm_ms: number | null;
+  } | null;
 }
 
 export interface Links {

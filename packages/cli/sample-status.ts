@@ -70,7 +70,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         standbys: ["lb3"],
         state: "owned",
         addresses_restored: 0,
-        last_move: { cause: "manual", outage_ms: 38 },
+        last_move: { cause: "manual", outage_ms: 38, confirm_ms: null },
       },
       {
         name: "db",
@@ -81,7 +81,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         standbys: [],
         state: "owned",
         addresses_restored: 0,
-        last_move: { cause: "drain", outage_ms: 41 },
+        last_move: { cause: "drain", outage_ms: 41, confirm_ms: null },
       },
     ],
     warnings: [

@@ -147,6 +147,8 @@ export type Input =
     }
   /** Since the interface came up, own ones not counted. */
   | { readonly kind: "framesCounted"; readonly interface: InterfaceName; readonly frames: number }
+  /** On which interface a link works now; undefined: on none. Told at the start too, and it makes no event. */
+  | { readonly kind: "linkBound"; readonly link: LinkName; readonly interface: InterfaceName | undefined }
   | { readonly kind: "linkChanged"; readonly link: LinkName; readonly up: boolean; readonly detail: string }
   | { readonly kind: "armFailed"; readonly group: GroupName; readonly number: number; readonly detail: string }
   | { readonly kind: "saveFailed"; readonly group: GroupName; readonly detail: string }
@@ -170,13 +172,16 @@ export type Input =
     }
   /** The rule set had vanished; it was put back, closed (F7). */
   | { readonly kind: "fenceReinstalled"; readonly detail: string }
-  /** Another station announced or answers for one of our addresses. */
+  /** Another station claims one of the addresses this node announces, `count` times since the last input (1 when absent). */
   | {
       readonly kind: "conflict";
       readonly group: GroupName;
       readonly address: IpAddress;
       readonly mac: Mac;
       readonly interface: InterfaceName;
+      readonly count?: number;
+      /** The node of the cluster that the station is known to be of. */
+      readonly node?: NodeName;
     }
   /** An operator's request through this node's control process; `request` names it in the `reply`. */
   | {
@@ -193,7 +198,7 @@ export type Input =
    * removes stays fenced until this is done. `interfacesDown`: of this node's interfaces in it.
    */
   | { readonly kind: "reconfigured"; readonly cluster: Cluster; readonly interfacesDown: readonly InterfaceName[] }
-  /** A probe was answered by somebody else. */
+  /** A probe was answered by somebody else, or somebody else claimed an address that this node does not announce. */
   | {
       readonly kind: "answered";
       readonly of: GroupName | undefined;
@@ -211,6 +216,10 @@ export type Input =
       readonly by: IpAddress | undefined;
       /** Since the first announcement. */
       readonly after_ms: number;
+      /** Who answered, or who was asked, in words. */
+      readonly detail: string;
+      /** Addresses of the group whose check goes on. */
+      readonly pending: number;
     }
   /** Requirement B4: something this node cannot own without does not work, or works again. `what`: a stable word. */
   | { readonly kind: "fitness"; readonly what: string; readonly fit: boolean; readonly detail: string }

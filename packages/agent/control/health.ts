@@ -1,6 +1,7 @@
 /** One word for the whole cluster, and the sentences that say what is wrong and which command shows more. */
 import type { Health, LinkRow, Status, Warning } from "@holdfast/api/schema.ts";
 import type { GroupView, PeerView } from "@holdfast/core/view.ts";
+import { conflictsNow } from "./conflicts.ts";
 import { ago, list } from "./sentences.ts";
 import type { Seen } from "./view-source.ts";
 import type { StatusContext } from "./status.ts";
@@ -36,6 +37,7 @@ export function warningsOf(
   return [
     ...quorumWarning(seen, status),
     ...seen.view.groups.flatMap((group) => groupWarnings(group, seen)),
+    ...conflictWarnings(context),
     ...seen.view.nodes.flatMap((node) => nodeWarnings(node)),
     ...linkWarnings(liveRows(status, rows)),
     ...differs(status),
@@ -78,6 +80,10 @@ function groupWarnings(group: GroupView, { view }: Seen): readonly Warning[] {
       },
     ];
   return [{ text: `${group.name} has no standby`, command }];
+}
+
+function conflictWarnings({ events, wall_ms }: StatusContext): readonly Warning[] {
+  return conflictsNow(events, wall_ms).map(({ text, group }) => ({ text, command: `holdfast why ${group}` }));
 }
 
 function nodeWarnings(node: PeerView): readonly Warning[] {

@@ -101,7 +101,13 @@ function nodeState(node: PeerView): NodeStatus["state"] {
   return "up";
 }
 
-const FAILURES: ReadonlySet<string> = new Set(["interface-down", "address-failed", "generation", "crashing"]);
+const FAILURES: ReadonlySet<string> = new Set([
+  "interface-down",
+  "address-failed",
+  "generation",
+  "crashing",
+  "yielded",
+]);
 
 /** What keeps a live node from owning a group that prefers it, each once. */
 function failing(view: NodeView, node: PeerView): readonly string[] {

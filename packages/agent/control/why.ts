@@ -1,6 +1,7 @@
 /** The answer to "why is it so?": one sentence, the events that led there, and what keeps each other node from owning. */
 import type { Event, Why } from "@holdfast/api/schema.ts";
 import type { GroupView, NodeView, PeerView } from "@holdfast/core/view.ts";
+import { conflictsNow } from "./conflicts.ts";
 import { drainSentence } from "./health.ts";
 import { linkRows } from "./link-table.ts";
 import { ownershipChange } from "./ownership-change.ts";
@@ -32,9 +33,14 @@ export function whyGroup(seen: Seen, events: readonly Event[], name: string, wal
     schema: "holdfast.why/1",
     subject: name,
     answer: stale ? unknown(seen) : groupAnswer(group),
-    evidence: ownershipChange(events, name, group.owner !== undefined),
+    evidence: withConflicts(ownershipChange(events, name, group.owner !== undefined), events, name, wall_ms),
     others: stale ? [] : others.map((node) => ({ node: node.name, text: notOwner(view, group, node, wall_ms) })),
   };
+}
+
+/** What led to the change, and strangers that claim an address now, whenever they came. */
+function withConflicts(change: readonly Event[], events: readonly Event[], name: string, wall_ms: number): Event[] {
+  return [...change, ...conflictsNow(events, wall_ms, name).filter((event) => !change.includes(event))];
 }
 
 function unknown({ view, age_ms }: Seen): string {
@@ -67,6 +73,8 @@ function notOwner(view: NodeView, group: GroupView, node: PeerView, wall_ms: num
       return `works from another configuration (generation ${node.generation ?? "unknown"}, here ${view.generation})`;
     case "crashing":
       return "crashed three times in a minute: it may own again when a minute has passed without a crash";
+    case "yielded":
+      return `gives way: another station keeps an address of ${group.name} (on_conflict: yield)`;
     case "down":
       return down(node, wall_ms);
     case "not-preferred":

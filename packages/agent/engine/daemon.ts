@@ -8,6 +8,8 @@ import { Engine } from "./engine.ts";
 import { engineSealer } from "./engine-sealer.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
+import { placedOn } from "./group-places.ts";
+import { followInterfaces, WatchedInterfaces } from "./interfaces.ts";
 import { Links } from "./links.ts";
 import { logEvent, logLine } from "./log.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
@@ -17,7 +19,6 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
-import { WatchedInterfaces } from "./watched-interfaces.ts";
 import type { ToControl, ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
@@ -88,6 +89,7 @@ export class Daemon {
     this.#interfaces = new WatchedInterfaces(cluster, self, adapters, input);
     const open = this.#fence.openGroups();
     this.#takesOver = open.size > 0;
+    const placed = placedOn(cluster, self, open, adapters);
     const state = newNode(
       {
         cluster,
@@ -97,6 +99,7 @@ export class Daemon {
         seed: options.seed,
         records: this.#fence.records,
         open,
+        placed,
         crashes,
         drained: options.drained,
         interfacesDown: this.#interfaces.down(),
@@ -107,7 +110,7 @@ export class Daemon {
     this.#sealer = engineSealer(cluster, self.name, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
-    this.#addresses.removeLeftovers(open, now);
+    this.#addresses.removeLeftovers(placed, now);
     this.#wakeup = new Wakeup({
       woken: (woken, late_ms) => this.#woken(woken, late_ms),
       late: (late_ms, at) => this.#runtime.lateness.record(late_ms, at),
@@ -234,28 +237,13 @@ export class Daemon {
   }
 
   #watchAdapters(): void {
-    const events = this.#options.adapterEvents;
-    events.changed = (adapter, before) => {
-      const covered = this.#fence.fence.coverInterface(adapter.index, adapter.name, adapter.port);
-      if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
-      if (before !== undefined && before.name !== adapter.name) this.#interfaceChanged(before.name);
-      this.#interfaceChanged(adapter.name);
-    };
-    events.removed = (adapter) => {
-      this.#fence.fence.uncoverInterface(adapter.index);
-      this.#interfaceChanged(adapter.name);
-    };
-    events.addressAdded = (adapter) => this.#interfaceChanged(adapter.name);
-    events.addressRemoved = (adapter, address) => {
-      this.#addresses.removed(adapter.name, address, monotonic());
-      this.#links.open();
-    };
-  }
-
-  #interfaceChanged(name: string): void {
-    this.#interfaces.look(name);
-    this.#addresses.adapterChanged(name);
-    this.#links.open();
+    followInterfaces(this.#options.adapterEvents, {
+      fence: this.#fence.fence,
+      interfaces: this.#interfaces,
+      addresses: this.#addresses,
+      links: this.#links,
+      uncovered: (text) => this.#trouble("fence-failed", text, "alarm"),
+    });
   }
 
   /** From the network. */

@@ -1,5 +1,6 @@
 /** Placement: who may own a group now, and in which order (requirement C1). */
 import type { Group, NodeState } from "./state.ts";
+import { adapterIneligibility } from "./swapping.ts";
 import type { Ineligibility } from "../wire/messages.ts";
 import { isAlive } from "../membership/peer.ts";
 import type { NodeName } from "../units/names.ts";
@@ -13,8 +14,10 @@ export function ineligibility(state: NodeState, group: Group): Ineligibility {
   if (state.crashingUntil !== undefined) return "crashing";
   if (state.stopping) return "stopping";
   if (state.drained !== undefined) return "drained";
-  if (group.interfaces.some((name) => state.interfacesDown.has(name))) return "interface-down";
+  const adapters = adapterIneligibility(state, group);
+  if (adapters !== undefined) return adapters;
   if (group.addressTrouble !== undefined) return "address-failed";
+  if (group.config.onConflict === "yield" && group.conflicts.yielded) return "yielded";
   return "";
 }
 

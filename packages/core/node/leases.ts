@@ -1,12 +1,12 @@
 /** Joins each group's lease to the rest of the node: what it may know, and what hangs on its outcomes. */
 import { aloneIsEnough, mayHold, searchDeadline, searchFirst } from "./alone.ts";
+import { givesWay, peersYield, watchAsOwner } from "./conflicts.ts";
 import { happened } from "./events.ts";
 import { ineligibility, ownRank } from "./eligibility.ts";
 import { bidFarewell, endFarewell } from "./handing-over.ts";
 import { abandonMove, continueMove } from "./moves.ts";
 import { recordOf } from "./overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
-import { adaptersOf } from "../cluster.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { tickIdle, tickPreparing, preparingDeadline } from "../ownership/lease/candidate.ts";
 import { closed, holdingDeadline, tickClosing, tickHolding } from "../ownership/lease/holder.ts";
@@ -55,7 +55,7 @@ export function tickLease(state: NodeState, group: Group, now: Instant): void {
   const context = leaseContext(state, group, now);
   switch (lease.state.role) {
     case "idle":
-      if (!canBeElected(state) || !standsNow(state, group, now)) return;
+      if (!canBeElected(state) || givesWay(state, group, now) || !standsNow(state, group, now)) return;
       tickIdle(lease, context);
       if ((lease.state.role as string) === "preparing") stood(state, group, now);
       return;
@@ -93,7 +93,7 @@ export function leaseDeadline(state: NodeState, group: Group, now: Instant): Ins
   const current = group.lease.state;
   switch (current.role) {
     case "idle": {
-      if (ineligibility(state, group) !== "" || !canBeElected(state)) return NEVER;
+      if (ineligibility(state, group) !== "" || !canBeElected(state) || peersYield(state, group, now)) return NEVER;
       const record = recordOf(state, group, now);
       const holder = leaseHolder(record, now);
       // A lease of this kernel is no obstacle (C10).
@@ -161,7 +161,7 @@ function outcomeOf(state: NodeState, group: Group, outcome: LeaseOutcome, now: I
 export function wantAddresses(state: NodeState, group: Group, wanted: boolean): void {
   group.addressesWanted = wanted;
   if (!wanted) group.addressesPlaced = false;
-  const adapters = adaptersOf(state.self, group.config).map(([service]) => service as InterfaceName);
+  const adapters = group.segments.map((segment) => segment.adapters[segment.inUse] as InterfaceName);
   state.later.push({ kind: "placeAddresses", group: group.config.name, wanted, adapters });
 }
 
@@ -171,7 +171,10 @@ function opened(state: NodeState, group: Group, first: boolean, now: Instant): v
   // F5: the first commit ended it.
   group.relayUntil = undefined;
   group.owner = state.self.name;
-  if (first) group.ownerSince = now;
+  if (first) {
+    group.ownerSince = now;
+    watchAsOwner(group, now);
+  }
   group.announcedTerm = lease.state.ballot.round;
   if (group.addressesPlaced) announce(state, group);
   tellEverybody(state);

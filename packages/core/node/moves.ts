@@ -17,9 +17,11 @@ const REASONS: Readonly<Record<string, string>> = {
   drained: "is drained",
   stopping: "is stopping",
   "interface-down": "has lost the interface of its addresses",
+  "adapters-failed": "has no adapter left for its addresses",
   "address-failed": "cannot place its addresses",
   generation: "has another configuration than the cluster",
   crashing: "crashed too often to own anything now",
+  yielded: "gives way to another station that keeps an address of it",
 };
 
 /** Decide whether this node should give the group to another now. Called each beat and when something changed. */
@@ -56,7 +58,10 @@ export function startMove(
 export function continueMove(state: NodeState, group: Group, failure: string, now: Instant): void {
   const { move, lease } = group;
   if (move === undefined || lease.state.role !== "holding") return;
-  const candidates = move.target === undefined ? standbys(state, group, now) : [move.target];
+  // A stranger is in the way of every node.
+  const yields = ineligibility(state, group) === "yielded";
+  const others = move.target === undefined ? standbys(state, group, now) : [move.target];
+  const candidates = yields ? [] : others;
   const context = leaseContext(state, group, now);
   for (const candidate of candidates) {
     if (move.tried.has(candidate)) continue;

@@ -1,4 +1,5 @@
 /** Takes a heartbeat in: who it is from and whether that is proven, how it was heard, then everything it carries. */
+import { hearAdapters, heardOnLink } from "./adapters.ts";
 import { settleClaims } from "./alone.ts";
 import { happened, takeEvents } from "./events.ts";
 import { leaseContext } from "./leases.ts";
@@ -16,7 +17,7 @@ import { adoptBoot, firstCopy, isFormerBoot, type Peer, whenSent } from "../memb
 import { ROUND_MAX } from "../ownership/lease/ballot.ts";
 import type { GroupReport, Heartbeat, HeardReport, LeaseEntry } from "../wire/messages.ts";
 import type { LinkName, NodeName } from "../units/names.ts";
-import { between, earliest, type Instant } from "../units/time.ts";
+import { between, earliest, instant, type Instant } from "../units/time.ts";
 
 /** Messages may overtake each other by this many before they count as lost. */
 const REORDER = 2;
@@ -35,6 +36,7 @@ export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, 
   if (peer === undefined && isElsewhere(state, heartbeat.node)) return;
   if (peer === undefined || hearing === undefined) return stranger(state, link, heartbeat, now);
   if (!isFormerBoot(peer, heartbeat.boot, state.cluster.timing.dead, now)) peer.speaks = heartbeat.speaks;
+  heardOnLink(state, link, now);
   if (heartbeat.toBoot !== state.boot) {
     // Sent to the daemon before us; lost it is not.
     if (heartbeat.boot === peer.boot) countMessage(hearing, heartbeat.message);
@@ -187,7 +189,7 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   if (firstPart && saysEverything(state)) peer.heard = heartbeat.heard;
   else if (firstPart) keepHeardReports(peer, heartbeat.heard, (report) => isKnown(state, report), now);
   if (heartbeat.about !== undefined) peer.about = heartbeat.about;
-  if (heartbeat.adapters.length > 0) peer.adapters = heartbeat.adapters;
+  if (firstPart) takeAdapters(state, peer, heartbeat, now);
   peer.requests = (firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests]).slice(-REQUESTS_MAX);
   judgeConfiguration(state, now);
   for (const report of heartbeat.groups) {
@@ -197,6 +199,16 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
     overhear(state, group, peer, report, () => leaseContext(state, group, now), now);
     takeGroupReport(state, group, peer, report, now);
   }
+}
+
+/** What it says of itself is as old as our message in its echo at most: one that was held up on the way proves nothing. */
+function takeAdapters(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
+  const { echo, adapters } = heartbeat;
+  const sent = echo === undefined ? undefined : whenSent(peer, echo.message);
+  const made = echo === undefined || sent === undefined ? undefined : instant(sent + echo.held_us / 1000);
+  peer.reportedAt = made !== undefined && made <= now ? made : undefined;
+  peer.adapters = adapters;
+  hearAdapters(state, heartbeat, now);
 }
 
 function isKnown({ cluster }: NodeState, report: HeardReport): boolean {

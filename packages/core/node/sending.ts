@@ -1,9 +1,11 @@
 /** Makes the heartbeats: the full ones of each interval, and the extra ones that carry answers at once (V8). */
+import { adapterReports } from "./adapters.ts";
 import { eventsFor } from "./events.ts";
 import { ineligibility } from "./eligibility.ts";
 import { votes } from "./overhearing.ts";
 import { outcomesFor, requestsFor } from "./requests.ts";
 import type { Group, NodeState } from "./state.ts";
+import { adapterInUse } from "./swapping.ts";
 import { groupsFor, heardFor, heardInTurn, saysEverything } from "./thinning.ts";
 import { leaseHolder, leaseRemaining } from "../ownership/lease/voter.ts";
 import { ageOf, type Hearing, lossPermille } from "../membership/hearing.ts";
@@ -57,7 +59,7 @@ function sendFull(
     ...head(state, peer, peer.boot ?? peer.candidate, extra, now),
     drainReason: state.drained ?? "",
     about: state.about,
-    adapters: [],
+    adapters: adapterReports(state, now),
     ...reports,
     events: eventsFor(state, peer),
     requests: requestsFor(state, peer.config.name),
@@ -185,7 +187,7 @@ function groupReports(state: NodeState, now: Instant): readonly GroupReport[] {
       owner: holder?.node,
       ballot: holder === undefined ? undefined : group.record.accepted?.ballot,
       remaining_ms: Math.min(MAX_U16, Math.ceil(leaseRemaining(group.record, now))),
-      adapter: 0,
+      adapter: adapterInUse(group),
       pause: NOT_PAUSED,
     });
   }

@@ -2,6 +2,7 @@
  * Stall honesty (C12, design section 2): a node that was not run for a while first finds out what it still has, then
  * listens, then speaks. Whatever wakes it, a datagram or the timer, comes after that.
  */
+import { excuseAdapters } from "./adapters.ts";
 import { happened } from "./events.ts";
 import { leaseContext, tickLease } from "./leases.ts";
 import type { NodeState } from "./state.ts";
@@ -40,6 +41,7 @@ export function noticeStall(state: NodeState, input: Input, now: Instant): void 
   state.stalledUntil = after(now, heartbeat);
   state.expectedBy = now;
   for (const peer of state.peers.values()) excusePeer(peer, milliseconds(late), now);
+  excuseAdapters(state, milliseconds(late), now);
   stepBack(state, now);
   state.nextBeat = now;
   if (told) return;
@@ -68,6 +70,7 @@ function stepBack(state: NodeState, now: Instant): void {
 export function takePause(state: NodeState, for_ms: number, now: Instant): void {
   state.outbox = [];
   for (const peer of state.peers.values()) excusePeer(peer, milliseconds(for_ms), now);
+  excuseAdapters(state, milliseconds(for_ms), now);
   for (const group of state.groups.values()) {
     if (group.lease.state.role === "holding")
       endHolding(group.lease, leaseContext(state, group, now), "no-majority", after(now, state.cluster.timing.dead));
