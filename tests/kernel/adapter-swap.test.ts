@@ -117,6 +117,20 @@ describe("addresses on one of two adapters", options, () => {
     await answersBy(SERVICE);
   });
 
+  test("addresses that the kernel takes off an adapter that goes down were removed by nobody, and are back with it", async () => {
+    given().start();
+    net.use(SERVICE);
+    net.node.run("ip", "link", "set", SERVICE, "down");
+    await until("it is told", () => net.adapters.byName(SERVICE)?.down === "administratively");
+    net.node.run("ip", "link", "set", SERVICE, "up");
+    await until("the address is back", () => isOn(V6, SERVICE));
+    const restored = (): number => net.inputs.filter(({ kind }) => kind === "addressRestored").length;
+    assert.equal(restored(), 0);
+    await until("it is up", () => net.adapters.byName(SERVICE)?.up === true);
+    net.node.run("ip", "address", "delete", `${V6}/64`, "dev", SERVICE);
+    await until("somebody is told of", () => restored() === 1);
+  });
+
   test("an adapter that is deleted takes nothing along, and carries the address again when it is back", async () => {
     given().start();
     net.use(SERVICE);
