@@ -10,6 +10,7 @@ import { KernelClock } from "./kernel-clock.ts";
 import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
 import { Attacker, type AttackerPlan, SealedEnd } from "./sealing.ts";
+import { SerialLines } from "./serial-lines.ts";
 import { run, wake } from "./turn.ts";
 import { overTheWire } from "./versions.ts";
 import { type Daemon, newDaemon, type VirtualKernel, type VirtualNode } from "./virtual-node.ts";
@@ -31,6 +32,7 @@ export class VirtualCluster extends VirtualTime {
   readonly cluster: Cluster;
   readonly nodes: ReadonlyMap<NodeName, VirtualNode>;
   readonly network: Network;
+  readonly lines: SerialLines;
   readonly checkers: Checkers;
   freeze: ProcessFaults = { probability: 0, longest_ms: 0, crash: 0 };
   ambush: Ambush | undefined;
@@ -79,6 +81,7 @@ export class VirtualCluster extends VirtualTime {
     this.randomState = seededRandom(seed);
     this.#clocks = seededRandom(seed * 7919 + 1);
     this.network = new Network((delay, deliver) => this.at(delay, deliver), this.randomState);
+    this.lines = new SerialLines(cluster, this);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
     this.checkers = new Checkers(
@@ -348,11 +351,10 @@ export class VirtualCluster extends VirtualTime {
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {
     this.sending?.(node.name, heartbeat);
     if (daemon.wire === undefined || this.attacker === undefined) {
-      this.network.carry(node.name, to, link, () => {
-        const input = overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to));
-        this.#arrived(to, input);
-      });
-      return;
+      const arrive = (): void =>
+        this.#arrived(to, overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to)));
+      const leave = (): void => this.network.carry(node.name, to, link, arrive);
+      return this.lines.pass(node.name, link, heartbeat, leave);
     }
     const bytes = this.attacker.pass(link, daemon.wire.seal(to, link, heartbeat));
     this.network.carry(node.name, to, link, () => this.#opened(to, link, bytes));

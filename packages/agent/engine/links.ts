@@ -9,6 +9,7 @@ import type { LinkView } from "../channel.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import { type Cluster, isOn, type LinkConfig, type NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
+import { canWait } from "@holdfast/core/node/narrow-links.ts";
 import { HeartbeatEmitter } from "@holdfast/core/wire/heartbeat.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
 import type { InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
@@ -207,7 +208,7 @@ export class Links {
     const { bytes } = this.#emitted;
     const version = heartbeat.version >= 2 ? 2 : 1;
     const destination = { version, link: name, receiver: to, stream: (link.index << 8) | peer.index } as const;
-    link.transport.send(peer.config, this.#sealer.seal(destination, bytes, this.#datagram));
+    link.transport.send(peer.config, this.#sealer.seal(destination, bytes, this.#datagram), canWait(heartbeat));
   }
 }
 

@@ -4,6 +4,7 @@ import { settleClaims } from "./alone.ts";
 import { happened, takeEvents } from "./events.ts";
 import { leaseContext } from "./leases.ts";
 import { followMove } from "./moves.ts";
+import { canWait } from "./narrow-links.ts";
 import { overhear, votes } from "./overhearing.ts";
 import { hearOutcomes } from "./requests.ts";
 import { sendExtra } from "./sending.ts";
@@ -159,7 +160,8 @@ function ownsAnything(state: NodeState): boolean {
 }
 
 function takeEcho(peer: Peer, hearing: Hearing, heartbeat: Heartbeat, now: Instant): void {
-  if (heartbeat.echo === undefined) return;
+  // What could wait may have waited after its echo was made.
+  if (heartbeat.echo === undefined || canWait(heartbeat)) return;
   const sent = whenSent(peer, heartbeat.echo.message);
   if (sent === undefined) return;
   const roundTrip = (now - sent) * 1000 - heartbeat.echo.held_us;
