@@ -20,15 +20,18 @@ import {
 } from "./node/handing-over.ts";
 import { takeoverChecked } from "./node/confirming.ts";
 import { addressClaimed, conflictDeadline, watchConflicts } from "./node/conflicts.ts";
+import { takeFitness } from "./node/fitness.ts";
 import { followHolder } from "./node/following.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
 import { dropLeft, reconfigure } from "./node/reconfiguring.ts";
 import { receive } from "./node/receiving.ts";
+import { countRejected } from "./node/rejecting.ts";
+import { watchReluctance } from "./node/reluctance.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
-import { settleDrain, takeRequest } from "./node/serving.ts";
+import { settleRequests, takeRequest } from "./node/serving.ts";
 import { liveVoters, votes } from "./node/overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { watchCrashes } from "./node/crashing.ts";
@@ -117,14 +120,14 @@ function take(state: NodeState, input: Input, now: Instant): void {
     case "flush":
       return;
     case "heartbeat":
-      return receive(state, input.link, input.heartbeat, now);
+      return receive(state, input, now);
     case "wallClock":
       state.wallOffset_ms = input.offset_ms;
       return;
     case "request":
       return takeRequest(state, input, now);
     case "rejected":
-      return rejected(state, input, now);
+      return countRejected(state, input, now);
     case "interfaceChanged":
       return interfaceChanged(state, input, now);
     case "linkBound":
@@ -146,6 +149,8 @@ function take(state: NodeState, input: Input, now: Instant): void {
     case "framesCounted":
       return takeFrames(state, input, now);
     case "fitness":
+      return takeFitness(state, input, now);
+    case "stalled":
       return;
     case "paused":
       return takePause(state, input.for_ms, now);
@@ -269,6 +274,7 @@ function tick(state: NodeState, now: Instant): void {
 function passTime(state: NodeState, now: Instant, beats: boolean): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
   watchCrashes(state, now);
+  watchReluctance(state, now);
   watchPeers(state, now);
   watchAlone(state, now);
   watchAdapters(state, now);
@@ -303,7 +309,7 @@ function beat(state: NodeState, now: Instant): void {
     beatHolding(group.lease, context);
     beatEnded(group.lease, context, alive);
   }
-  settleDrain(state);
+  settleRequests(state);
   dropLeft(state);
 }
 
@@ -338,23 +344,6 @@ function watchPeers(state: NodeState, now: Instant): void {
     code: quorum ? "quorum" : "no-quorum",
     level: quorum ? "info" : "alarm",
     text: `${state.self.name} hears ${alive} of ${state.voters.length} voters${votes(state) ? ", itself included" : ""}: ${quorum ? "a majority" : "no majority"}`,
-  });
-}
-
-function rejected(state: NodeState, input: Extract<Input, { kind: "rejected" }>, now: Instant): void {
-  const key = `${input.link} ${input.reason} ${input.source}`;
-  const entry = state.rejected.get(key);
-  if (entry === undefined && state.rejected.size >= 256) return;
-  const count = (entry?.count ?? 0) + input.count;
-  const toldAt = entry?.toldAt;
-  const tell = toldAt === undefined || between(toldAt, now) >= 60_000;
-  const { link, reason, source } = input;
-  state.rejected.set(key, { link, reason, source, count, toldAt: tell ? now : toldAt });
-  if (!tell) return;
-  happened(state, now, {
-    code: "heartbeat-rejected",
-    level: reason === "replay" || reason === "garbled" ? "warning" : "alarm",
-    text: `${input.count} heartbeats from ${source} on ${link} dropped by ${state.self.name}: ${reason}`,
   });
 }
 

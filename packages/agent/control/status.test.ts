@@ -10,7 +10,7 @@ import { status } from "./status.ts";
 import { whyGroup, whyNode } from "./why.ts";
 
 const WALL = Date.UTC(2026, 10, 21, 14, 2, 31);
-const context = { events: [], trouble: undefined, version: "0.1.0", wall_ms: WALL };
+const context = { events: [], alarms: [], trouble: undefined, version: "0.1.0", wall_ms: WALL };
 const of = (view: NodeView, stale = false) =>
   status({ view, engine: exampleEngine(), links: exampleLinks(), age_ms: stale ? 4000 : 5, stale }, context);
 
@@ -96,15 +96,20 @@ describe("health", () => {
     );
   });
 
-  test("a rejected heartbeat warns for a minute", () => {
-    const rejected = (ago_ms: number): Event =>
-      event({ code: "heartbeat-rejected", text: "31 from 10.0.0.99: auth" }, WALL - ago_ms);
-    const at = (ago_ms: number) =>
-      status(
-        { view: exampleView(), engine: exampleEngine(), links: exampleLinks(), age_ms: 0, stale: false },
-        { ...context, events: [rejected(ago_ms)] },
-      ).warnings.length;
-    assert.deepEqual([at(59_000), at(61_000)], [1, 0]);
+  test("an alarm that nobody has acknowledged degrades the cluster and names the command", () => {
+    const [code, text] = ["heartbeat-rejected", "31 heartbeats from 10.0.0.99 on hb dropped by lb2: auth"];
+    const alarm = { time: new Date(WALL).toISOString(), node: "lb2", code, text, count: 1 };
+    const seen = { view: exampleView(), engine: exampleEngine(), links: exampleLinks(), age_ms: 0, stale: false };
+    const alarms = [alarm, alarm, alarm, alarm, alarm];
+    const { health, warnings } = status(seen, { ...context, alarms });
+    assert.equal(health, "degraded");
+    assert.deepEqual(
+      warnings.map(({ command }) => command),
+      Array.from({ length: 4 }, () => "holdfast acknowledge"),
+    );
+    assert.match(warnings[0]?.text ?? "", /^lb2: 31 heartbeats/);
+    assert.match(warnings[3]?.text ?? "", /^2 more alarms/);
+    assert.deepEqual(status(seen, context).warnings, []);
   });
 });
 

@@ -34,6 +34,12 @@ export interface Peer {
   speaks: number;
   /** Boots it had before: a late datagram of one of them must not bring it back while `boot` lives. */
   readonly formerBoots: BootId[];
+  /** Where that daemon is heard from, for people. */
+  source: string | undefined;
+  /** Another machine under this name, heard while this one lives. */
+  twin: { readonly boot: BootId; readonly since: Instant; readonly told: boolean } | undefined;
+  /** What it said that cannot be, and when that was told last. */
+  readonly nonsenseToldAt: Map<string, Instant>;
   /** A boot that was heard and has not shown it yet. */
   candidate: BootId | undefined;
   candidateAnsweredAt: Instant | undefined;
@@ -43,6 +49,8 @@ export interface Peer {
   deaths: Instant[];
   /** Since when it is known to be in this node's generation or a later one (G3); undefined: it is not. */
   generationSince: Instant | undefined;
+  /** Since when it works from this node's configuration; undefined: it does not. */
+  agreesSince: Instant | undefined;
   /** The last message that was regular, and when it came. */
   last: Heartbeat | undefined;
   lastAt: Instant | undefined;
@@ -76,12 +84,16 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     kernel: undefined,
     speaks: 1,
     formerBoots: [],
+    source: undefined,
+    twin: undefined,
+    nonsenseToldAt: new Map(),
     candidate: undefined,
     candidateAnsweredAt: undefined,
     alive: false,
     aliveSince: undefined,
     deaths: [],
     generationSince: undefined,
+    agreesSince: undefined,
     last: undefined,
     lastAt: undefined,
     groups: new Map(),
@@ -107,6 +119,8 @@ export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
   peer.boot = boot;
   peer.kernel = kernel;
   peer.candidate = undefined;
+  peer.source = undefined;
+  peer.twin = undefined;
   peer.groups.clear();
   peer.heard = [];
   peer.heardParts.clear();

@@ -5,8 +5,10 @@ import { happened, takeEvents } from "./events.ts";
 import { leaseContext } from "./leases.ts";
 import { followMove } from "./moves.ts";
 import { canWait } from "./narrow-links.ts";
+import { hearPause, ownedBy } from "./pausing.ts";
 import { overhear, votes } from "./overhearing.ts";
 import { hearOutcomes } from "./requests.ts";
+import { isTwin, noticeNonsense, stranger, tellNonsense } from "./impostors.ts";
 import { sendExtra } from "./sending.ts";
 import { hearRequests } from "./serving.ts";
 import type { Group, NodeState } from "./state.ts";
@@ -16,8 +18,9 @@ import { keepHeardReports } from "../membership/heard-reports.ts";
 import { advance, countMessage, type Hearing, heard } from "../membership/hearing.ts";
 import { adoptBoot, firstCopy, isFormerBoot, type Peer, whenSent } from "../membership/peer.ts";
 import { ROUND_MAX } from "../ownership/lease/ballot.ts";
+import type { Input } from "../effects.ts";
 import type { GroupReport, Heartbeat, HeardReport, LeaseEntry } from "../wire/messages.ts";
-import type { LinkName, NodeName } from "../units/names.ts";
+import type { NodeName } from "../units/names.ts";
 import { between, earliest, instant, type Instant } from "../units/time.ts";
 
 /** Messages may overtake each other by this many before they count as lost. */
@@ -31,11 +34,13 @@ const REQUESTS_MAX = 64;
  */
 const ROUND_LEAP = 2 ** 24;
 
-export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, now: Instant): void {
+export function receive(state: NodeState, input: Extract<Input, { kind: "heartbeat" }>, now: Instant): void {
+  const { link, heartbeat } = input;
   const peer = state.peers.get(heartbeat.node);
   const hearing = peer?.links.get(link);
   if (peer === undefined && isElsewhere(state, heartbeat.node)) return;
-  if (peer === undefined || hearing === undefined) return stranger(state, link, heartbeat, now);
+  if (peer === undefined || hearing === undefined) return stranger(state, input, now);
+  if (isTwin(state, peer, input, now)) return;
   if (!isFormerBoot(peer, heartbeat.boot, state.cluster.timing.dead, now)) peer.speaks = heartbeat.speaks;
   heardOnLink(state, link, now);
   if (heartbeat.toBoot !== state.boot) {
@@ -49,6 +54,8 @@ export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, 
     compareConfiguration(state, peer, heartbeat, now);
     askAnew(state, now);
   }
+  peer.source ??= input.source;
+  noticeNonsense(state, peer, hearing, heartbeat, now);
   heard(hearing, heartbeat.message, !heartbeat.extra, state.cluster.timing.heartbeat, now);
   takeEcho(peer, hearing, heartbeat, now);
   becomeAlive(state, peer, now);
@@ -75,24 +82,6 @@ function askAnew(state: NodeState, now: Instant): void {
 /** A node of this configuration that has nothing to say to this one; by its own configuration it may have. */
 function isElsewhere({ cluster, self }: NodeState, node: NodeName): boolean {
   return node !== self.name && cluster.nodes.some(({ name }) => name === node);
-}
-
-/** Somebody with our key who is not in our configuration, or has our own name. */
-function stranger(state: NodeState, link: LinkName, heartbeat: Heartbeat, now: Instant): void {
-  const key = `${link} sender ${heartbeat.node}`;
-  const before = state.rejected.get(key);
-  if (before !== undefined) {
-    before.count += 1;
-    return;
-  }
-  const entry = { link, reason: "sender", source: heartbeat.node, count: 1, toldAt: now };
-  if (state.rejected.size >= 256) return;
-  state.rejected.set(key, entry);
-  const own = heartbeat.node === state.self.name;
-  const text = own
-    ? `another machine calls itself ${heartbeat.node} (boot ${heartbeat.boot}, heard on ${link})`
-    : `heartbeat from ${heartbeat.node} on ${link}, which is not in this node's configuration`;
-  happened(state, now, { code: "heartbeat-rejected", level: "alarm", text });
 }
 
 /** The sender does not know our boot yet: tell it, and believe nothing else of the message. */
@@ -186,6 +175,8 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   peer.lastAt = now;
   if (heartbeat.generation < state.cluster.generation) peer.generationSince = undefined;
   else peer.generationSince ??= now;
+  if (heartbeat.digest === state.cluster.digest) peer.agreesSince ??= now;
+  else peer.agreesSince = undefined;
   // A heartbeat too large for one datagram comes in parts; the first has what is heard.
   const firstPart = heartbeat.heard.length > 0;
   if (firstPart && saysEverything(state)) peer.heard = heartbeat.heard;
@@ -221,12 +212,14 @@ function isKnown({ cluster }: NodeState, report: HeardReport): boolean {
 
 function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {
   const { name } = peer.config;
+  hearPause(state, group, report.pause, now);
   if (report.fence === "open") {
     settleClaims(state, group, peer, report.ballot, now);
     if (group.owner !== name) {
       group.owner = name;
       group.ownerSince = now;
     }
+    ownedBy(state, group, name);
   } else if (group.owner === name) {
     group.owner = undefined;
     group.ownerSince = undefined;
@@ -246,7 +239,9 @@ function takeLease(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Inst
     if (roundOf(entry) > highest) leapt = true;
     else if (group !== undefined) takeLeaseEntry(state, group, peer.config.name, heartbeat, entry, now);
   }
-  if (leapt) state.counters.round = Math.min(ROUND_MAX, state.counters.round + ROUND_LEAP / 2);
+  if (!leapt) return;
+  tellNonsense(state, peer, "a ballot that is far ahead", now);
+  state.counters.round = Math.min(ROUND_MAX, state.counters.round + ROUND_LEAP / 2);
 }
 
 function roundOf(entry: LeaseEntry): number {
