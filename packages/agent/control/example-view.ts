@@ -49,6 +49,7 @@ export function examplePeer(name: string, changes: Partial<PeerView> = {}): Peer
         ),
     reportsAge_ms: self ? 0 : 40,
     groups: [],
+    adapters: [],
   };
   return { ...(peer as unknown as PeerView), ...changes };
 }
@@ -94,6 +95,7 @@ export function exampleGroup(
     standbys,
     fence: owner === "lb1" ? "open" : "closed",
     moving: false,
+    adapter: 0,
     addressesRestored: 0,
     candidates: NAMES.map((node) => ({
       node,
