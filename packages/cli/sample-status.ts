@@ -32,6 +32,7 @@ const NODE = {
   version: "1.2.0",
   keys: ["5e3b1f52"],
 } as const;
+const UNDISTURBED = { addresses_restored: 0, paused_until: null, pause_remaining_ms: null, pause_text: null } as const;
 
 export function sampleStatus(changes: Partial<Status> = {}): Status {
   const ok = { name: "lan", state: "ok", loss_percent: 0 } as const;
@@ -74,7 +75,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         standbys: ["lb3"],
         adapter: 0,
         state: "owned",
-        addresses_restored: 0,
+        ...UNDISTURBED,
         last_move: { cause: "manual", outage_ms: 38, confirm_ms: null },
       },
       {
@@ -86,7 +87,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         standbys: [],
         adapter: 0,
         state: "owned",
-        addresses_restored: 0,
+        ...UNDISTURBED,
         last_move: { cause: "drain", outage_ms: 41, confirm_ms: null },
       },
     ],

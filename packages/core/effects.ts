@@ -28,6 +28,17 @@ export interface Accepted {
   readonly expires: number;
 }
 
+/** A pause as it outlives its daemon, on every node. */
+export interface StoredPause {
+  readonly group: GroupName;
+  /** 1 to 2^32 - 1. */
+  readonly stamp: number;
+  /** Wall clock in milliseconds since 1970; undefined: it has ended. */
+  readonly until_ms: number | undefined;
+  /** Who answered last, and may take the group again. */
+  readonly owner: NodeName | undefined;
+}
+
 export type Effect =
   /** Send over the named links; the engine seals one datagram a link. */
   | { readonly kind: "send"; readonly to: NodeName; readonly links: readonly LinkName[]; readonly heartbeat: Heartbeat }
@@ -98,6 +109,8 @@ export type Effect =
   | { readonly kind: "reply"; readonly request: number; readonly code: OutcomeCode; readonly text: string }
   /** Survives a restart: this node is drained, or no longer. */
   | { readonly kind: "saveDrained"; readonly reason: string | undefined }
+  /** Survives a restart: all pauses there are or were. */
+  | { readonly kind: "savePauses"; readonly pauses: readonly StoredPause[] }
   /** All is released after `stop`: leave. */
   | { readonly kind: "exit" };
 
@@ -227,6 +240,11 @@ export type Input =
       /** Addresses of the group whose check goes on. */
       readonly pending: number;
     }
+  /**
+   * The loop woke late, and this is what the engine could see of the reason: words that go on after "it was"; "" when it saw
+   * none. Given before anything else that came meanwhile.
+   */
+  | { readonly kind: "stalled"; readonly cause: string }
   /** Requirement B4: something this node cannot own without does not work, or works again. `what`: a stable word. */
   | { readonly kind: "fitness"; readonly what: string; readonly fit: boolean; readonly detail: string }
   /** The whole machine stood still (suspend): its fence and its clock did too, the other nodes' did not. */

@@ -20,16 +20,18 @@ import {
 } from "./node/handing-over.ts";
 import { takeoverChecked } from "./node/confirming.ts";
 import { addressClaimed, conflictDeadline, watchConflicts } from "./node/conflicts.ts";
+import { takeFitness } from "./node/fitness.ts";
 import { followHolder } from "./node/following.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
 import { dropLeft, reconfigure } from "./node/reconfiguring.ts";
 import { receive } from "./node/receiving.ts";
 import { countRejected } from "./node/rejecting.ts";
+import { watchReluctance } from "./node/reluctance.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
-import { settleDrain, takeRequest } from "./node/serving.ts";
+import { settleRequests, takeRequest } from "./node/serving.ts";
 import { liveVoters, votes } from "./node/overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { watchCrashes } from "./node/crashing.ts";
@@ -147,6 +149,8 @@ function take(state: NodeState, input: Input, now: Instant): void {
     case "framesCounted":
       return takeFrames(state, input, now);
     case "fitness":
+      return takeFitness(state, input, now);
+    case "stalled":
       return;
     case "paused":
       return takePause(state, input.for_ms, now);
@@ -270,6 +274,7 @@ function tick(state: NodeState, now: Instant): void {
 function passTime(state: NodeState, now: Instant, beats: boolean): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
   watchCrashes(state, now);
+  watchReluctance(state, now);
   watchPeers(state, now);
   watchAlone(state, now);
   watchAdapters(state, now);
@@ -304,7 +309,7 @@ function beat(state: NodeState, now: Instant): void {
     beatHolding(group.lease, context);
     beatEnded(group.lease, context, alive);
   }
-  settleDrain(state);
+  settleRequests(state);
   dropLeft(state);
 }
 

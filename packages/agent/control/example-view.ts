@@ -33,6 +33,7 @@ export function examplePeer(name: string, changes: Partial<PeerView> = {}): Peer
     stopping: false,
     stalled: false,
     abstaining: false,
+    reluctant: false,
     digest: "a1f3c2d4",
     generation: 1,
     heard: self ? [] : LINKS.map((link) => exampleLink(link)),
@@ -96,6 +97,7 @@ export function exampleGroup(
     fence: owner === "lb1" ? "open" : "closed",
     moving: false,
     adapter: 0,
+    pause: undefined,
     addressesRestored: 0,
     candidates: NAMES.map((node) => ({
       node,

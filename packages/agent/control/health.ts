@@ -20,7 +20,8 @@ export function healthOf(status: Judged, rows: readonly LinkRow[], stale: boolea
   const limping = liveRows(status, rows).some((row) => row.state === "DOWN" || row.state === "LOSS");
   const broken = status.nodes.some((node) => node.alive && node.adapters.some((adapter) => isBad(adapter)));
   const noticed = status.config_differs.length > 0 || status.alarms.length > 0;
-  return lonely || troubled || limping || broken || noticed ? "degraded" : "ok";
+  const paused = status.groups.some((group) => group.pause_remaining_ms !== null);
+  return paused || lonely || troubled || limping || broken || noticed ? "degraded" : "ok";
 }
 
 /** Links between live nodes: those of a dead node are told by its death. */
@@ -39,6 +40,7 @@ export function warningsOf(
   if (seen.stale) return [silence(seen), ...historyWarning(context)];
   return [
     ...quorumWarning(seen, status),
+    ...pauseWarnings(status),
     ...seen.view.groups.flatMap((group) => groupWarnings(group, seen)),
     ...conflictWarnings(context),
     ...seen.view.nodes.flatMap((node) => nodeWarnings(node)),
@@ -65,6 +67,23 @@ function quorumWarning({ view }: Seen, status: Judged): readonly Warning[] {
     {
       text: `no quorum: ${view.node} hears ${alive - 1} of ${view.nodes.length - 1} other nodes`,
       command: "holdfast links",
+    },
+  ];
+}
+
+/** One sentence for all that are paused; `status` shows the time that is left beside each group. */
+function pauseWarnings({ groups }: Judged): readonly Warning[] {
+  const paused = groups.filter((group) => group.pause_remaining_ms !== null);
+  const [first] = paused;
+  if (first === undefined) return [];
+  const names =
+    paused.length === groups.length && groups.length > 1 ? "every group" : list(paused.map(({ name }) => name));
+  const longest = Math.max(...paused.map((group) => group.pause_remaining_ms ?? 0));
+  const is = paused.length === 1 || names === "every group" ? "is" : "are";
+  return [
+    {
+      text: `${names} ${is} PAUSED for ${ago(longest)} more: nobody takes over, nothing moves by itself`,
+      command: paused.length === 1 ? `holdfast resume ${first.name}` : "holdfast resume",
     },
   ];
 }
@@ -106,6 +125,9 @@ function nodeWarnings(node: PeerView): readonly Warning[] {
   if (node.drained) out.push({ text: drainSentence(node), command: `holdfast undrain ${node.name}` });
   if (node.stopping) out.push({ text: `${node.name} is stopping`, command });
   if (node.stalled) out.push({ text: `${node.name} is stalled: it woke up late`, command });
+  if (node.unfit !== undefined) out.push({ text: `${node.name} is not fit to own anything: ${node.unfit}`, command });
+  if (node.reluctant)
+    out.push({ text: `${node.name} prefers not to own anything: it stalls, or is short of memory`, command });
   if (node.abstaining)
     out.push({
       text: `${node.name} abstains from voting: it has no record of its votes yet`,

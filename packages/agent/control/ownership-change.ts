@@ -7,6 +7,8 @@ const CHANGES = new Set(["group-owned", "group-lost", "group-released"]);
 const CAUSES: readonly (readonly [code: string, word: string])[] = [
   ["drained", "drain"],
   ["node-stopping", "stop"],
+  ["node-unfit", "unfit"],
+  ["reluctant", "reluctant"],
   ["group-moved", "manual"],
   ["interface-down", "interface"],
   ["adapter-failed", "adapter"],

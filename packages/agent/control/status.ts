@@ -42,7 +42,7 @@ export function status(seen: Seen, context: StatusContext): Status {
     nodes: view.nodes.map((node) =>
       nodeStatus(seen, node, stale ? [] : nodeLinks(seen, rows, node.name), context.version),
     ),
-    groups: view.groups.map((group) => groupStatus(group, stale, context.events)),
+    groups: view.groups.map((group) => groupStatus(group, stale, context)),
     alarms: context.alarms,
   } as const;
   return {
@@ -102,6 +102,7 @@ function nodeState(node: PeerView): NodeStatus["state"] {
   if (node.drained) return "drained";
   if (node.stalled) return "stalled";
   if (node.abstaining) return "abstaining";
+  if (node.reluctant) return "reluctant";
   return "up";
 }
 
@@ -112,6 +113,7 @@ const FAILURES: ReadonlySet<string> = new Set([
   "generation",
   "crashing",
   "yielded",
+  "unfit",
 ]);
 
 /** What keeps a live node from owning a group that prefers it, each once. */
@@ -124,8 +126,9 @@ function failing(view: NodeView, node: PeerView): readonly string[] {
   return [...words];
 }
 
-function groupStatus(group: GroupView, stale: boolean, events: readonly Event[]): GroupStatus {
+function groupStatus(group: GroupView, stale: boolean, { events, wall_ms }: StatusContext): GroupStatus {
   const since = group.since_ms ?? null;
+  const remaining_ms = group.pause?.remaining_ms ?? null;
   return {
     name: group.name,
     owner: stale ? null : (group.owner ?? null),
@@ -136,8 +139,16 @@ function groupStatus(group: GroupView, stale: boolean, events: readonly Event[])
     adapter: group.adapter,
     state: stale ? "unknown" : groupState(group),
     addresses_restored: group.addressesRestored,
+    paused_until: remaining_ms === null ? null : new Date(wall_ms + remaining_ms).toISOString(),
+    pause_remaining_ms: remaining_ms,
+    pause_text: remaining_ms === null ? null : pauseText(events, group.name),
     last_move: lastMove(events, group.name),
   };
+}
+
+function pauseText(events: readonly Event[], name: string): string | null {
+  const told = events.findLast(({ code, group }) => code === "group-paused" && (group === name || group === null));
+  return told?.text ?? null;
 }
 
 function groupState(group: GroupView): GroupStatus["state"] {

@@ -27,6 +27,10 @@ const NODE_CODES = new Set([
   "network-down",
   "network-restored",
   "stalled",
+  "reluctant",
+  "reluctant-over",
+  "node-unfit",
+  "node-fit",
 ]);
 /** These name their subject in the text only: another node reports them. */
 const TOLD_BY_OTHERS = new Set(["node-alive", "node-dead", "link-up", "link-down"]);
@@ -98,6 +102,8 @@ function notOwner(view: NodeView, group: GroupView, node: PeerView, wall_ms: num
 /** Eligible, and yet not the owner. */
 function waiting(group: GroupView, node: PeerView): string {
   if (group.claimed.includes(node.name)) return "claims it too";
+  if (group.pause !== undefined && group.pause.lastOwner !== node.name)
+    return `does not take it: ${group.name} is paused for ${ago(group.pause.remaining_ms)} more; to change that: holdfast resume ${group.name}`;
   if (!group.owner) return "could own it: waits for the votes of a majority";
   if (group.prefer.indexOf(node.name) > group.prefer.indexOf(group.owner)) return `after ${group.owner} in prefer`;
   return `before ${group.owner} in prefer: takes it back only as failback says, or by: holdfast move ${group.name} ${node.name}`;
@@ -130,6 +136,8 @@ function nodeAnswer(view: NodeView, node: PeerView, wall_ms: number): string {
   if (node.stopping) states.push("is stopping");
   if (node.stalled) states.push("woke up late (stalled)");
   if (node.abstaining) states.push("abstains from voting");
+  if (node.unfit !== undefined) states.push(`is not fit to own anything (${node.unfit})`);
+  if (node.reluctant) states.push("prefers not to own anything (it stalls, or is short of memory)");
   if (node.digest !== undefined && node.digest !== view.digest)
     states.push(`works from another configuration (${node.digest}, here ${view.digest})`);
   const state = states.length > 0 ? list(states) : "is up";

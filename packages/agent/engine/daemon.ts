@@ -7,13 +7,16 @@ import { ControlChild } from "./control-child.ts";
 import { helloOf } from "./hello.ts";
 import { type Adapters as Performers, Engine } from "./engine.ts";
 import { engineSealer } from "./engine-sealer.ts";
+import { type AskedOfEngine, takeFromControl } from "./from-control.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
 import { placedOn } from "./group-places.ts";
 import { followInterfaces, WatchedInterfaces } from "./interfaces.ts";
 import { Links } from "./links.ts";
 import { raiseLoopback } from "./loopback.ts";
+import type { Marks } from "./marks.ts";
 import { logEvent, logLine } from "./log.ts";
+import { OwnWatch } from "./own-watch.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
 import { Reload } from "./reload.ts";
 import { Restart } from "./restart.ts";
@@ -21,13 +24,12 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
-import type { ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
-import type { BootId, GroupName, KernelId, NodeName } from "@holdfast/core/units/names.ts";
+import type { BootId, GroupName, KernelId } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
@@ -37,7 +39,7 @@ import { kernelId } from "@holdfast/linux/kernel-id.ts";
 
 export interface DaemonOptions extends Prepared {
   readonly args: EngineArguments;
-  readonly drained: string | undefined;
+  readonly marks: Marks;
   readonly adapters: Adapters;
   /** Filled in by the daemon: what it wants to hear from `adapters`. */
   readonly adapterEvents: { -readonly [Name in keyof AdapterEvents]: AdapterEvents[Name] };
@@ -48,8 +50,6 @@ export interface DaemonOptions extends Prepared {
 const HOUSEKEEPING_MS = 1000;
 const CONTROL_LATER_MS = 30;
 const RESTART_TIMEOUT_MS = 10_000;
-/** A wall clock that moved by less is only slewed. */
-const CLOCK_STEP_MS = 100;
 /** After `stop`, and whatever happens, the daemon is gone by then: what it still holds ends by itself. */
 const STOP_PATIENCE_LEASES = 6;
 
@@ -63,6 +63,7 @@ export class Daemon {
   readonly #control: ControlChild;
   readonly #wakeup: Wakeup;
   readonly #runtime: Runtime;
+  readonly #watch: OwnWatch;
   readonly #starts: Starts;
   readonly #restart: Restart;
   readonly #reload: Reload;
@@ -71,7 +72,6 @@ export class Daemon {
   #self: NodeConfig;
   #keys: Keys;
   readonly #takesOver: boolean;
-  #wallOffset = Date.now() - monotonic();
 
   constructor(options: DaemonOptions) {
     const { cluster, self, adapters, args, boot } = options;
@@ -87,6 +87,7 @@ export class Daemon {
     const crashes = this.#starts.begin(now);
     this.#runtime = new Runtime(boot, crashes.length, cluster.timing.heartbeat);
     this.#runtime.schedule();
+    this.#watch = this.#newWatch();
     const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
     this.#interfaces = new WatchedInterfaces(cluster, self, adapters, input);
     const open = this.#fence.openGroups();
@@ -104,9 +105,9 @@ export class Daemon {
         open,
         placed,
         crashes,
-        drained: options.drained,
+        ...options.marks,
         interfacesDown: this.#interfaces.down(),
-        wallOffset_ms: this.#wallOffset,
+        wallOffset_ms: this.#watch.wallOffset,
       },
       now,
     );
@@ -129,7 +130,7 @@ export class Daemon {
     return {
       now: monotonic,
       send: (to, link, heartbeat) => this.#links.send(to, link, heartbeat),
-      arm: (group, number) => this.#fence.arm(group, number),
+      arm: (group, number) => this.#watch.ordered(this.#fence.arm(group, number)),
       commit: (group, number) => this.#commit(group, number),
       close: (group, armed) => this.#fence.close(group, armed),
       forward: (group, armed, macs) => this.#fence.forward(group, armed, this.#addresses.stations(group, macs)),
@@ -142,6 +143,7 @@ export class Daemon {
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
+      savePauses: (pauses) => this.#control.send({ kind: "savePauses", pauses }),
       saveDrained: (reason) => this.#control.send({ kind: "saveDrained", reason }),
       probe: (effect) => this.#addresses.probes.send(effect),
       countFrames: (interfaces) => this.#addresses.countFrames(interfaces),
@@ -149,6 +151,16 @@ export class Daemon {
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earliest(deadline, this.#addresses.nextDeadline())),
     };
+  }
+
+  #newWatch(): OwnWatch {
+    return new OwnWatch({
+      runtime: this.#runtime,
+      adapters: this.#options.adapters,
+      fence: () => this.#fence.fence.test(),
+      state: () => this.#engine.state,
+      input: (...inputs) => this.#engine.input(...inputs),
+    });
   }
 
   #newReload(): Reload {
@@ -193,10 +205,25 @@ export class Daemon {
     const { name } = this.#self;
     return new ControlChild({
       hello: () => helloOf(this.#options.args, this.#cluster, this.#self.name),
-      message: (message) => this.#fromControl(message),
+      message: (message) => takeFromControl(message, this.#asked()),
       died: (detail) =>
         this.#trouble("control-restarted", `control of ${name} ended (${detail}) and is started again`, "warning"),
     });
+  }
+
+  #asked(): AskedOfEngine {
+    return {
+      view: () => ({
+        view: viewOf(this.#engine.state, monotonic()),
+        engine: this.#runtime.view(),
+        links: this.#links.view(),
+      }),
+      input: (input) => this.#engine.input(input),
+      reload: this.#reload,
+      restart: this.#restart,
+      trouble: (code, text, level) => this.#trouble(code, text, level),
+      send: (message) => this.#control.send(message),
+    };
   }
 
   #newRestart(): Restart {
@@ -257,23 +284,18 @@ export class Daemon {
 
   /** From the network. */
   #heard(inputs: readonly Input[]): void {
-    this.#lookForPause();
+    this.#watch.lookBack(this.#wakeup.overdue());
     this.#engine.input(...inputs);
     this.#restart.turn();
   }
 
   #woken(now: Instant, late_ms: number): void {
-    this.#lookForPause();
+    this.#watch.lookBack(late_ms);
     // What came meanwhile is known before anything is said.
     if (late_ms > this.#cluster.timing.heartbeat / 2) this.#links.read();
     this.#addresses.run(now);
     this.#engine.input({ kind: "tick" });
     this.#restart.turn();
-  }
-
-  #lookForPause(): void {
-    const for_ms = this.#runtime.paused();
-    if (for_ms > 0) this.#engine.input({ kind: "paused", for_ms });
   }
 
   #commit(group: GroupName, number: number): Result<void, string> {
@@ -289,11 +311,7 @@ export class Daemon {
     // A port that another program had tells nobody when it is free.
     this.#links.open();
     for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
-    const offset = Date.now() - monotonic();
-    if (Math.abs(offset - this.#wallOffset) > CLOCK_STEP_MS) {
-      this.#wallOffset = offset;
-      this.#engine.input({ kind: "wallClock", offset_ms: offset });
-    }
+    this.#watch.second();
     const dropped = this.#control.takeDropped();
     if (dropped > 0)
       this.#trouble("control-slow", `control does not read: ${dropped} messages to it were lost`, "warning");
@@ -311,41 +329,6 @@ export class Daemon {
 
   #trouble(code: string, text: string, level: "info" | "warning" | "alarm"): void {
     this.#engine.input({ kind: "trouble", code, text, level });
-  }
-
-  #fromControl(message: ToEngine): void {
-    switch (message.kind) {
-      case "view":
-        return this.#control.send({
-          kind: "view",
-          id: message.id,
-          view: viewOf(this.#engine.state, monotonic()),
-          engine: this.#runtime.view(),
-          links: this.#links.view(),
-        });
-      case "request": {
-        const { id, action, timeout_ms } = message;
-        return this.#engine.input({
-          kind: "request",
-          request: id,
-          target: message.target as NodeName,
-          action,
-          timeout_ms,
-        });
-      }
-      case "reload":
-        return void this.#reload.ask(message, (answer) =>
-          this.#control.send({ kind: "reloaded", id: message.id, answer }),
-        );
-      case "restart":
-        return this.#restart.ask(message.timeout_ms, (code, text) =>
-          this.#control.send({ kind: "reply", id: message.id, code, text }),
-        );
-      case "trouble":
-        return this.#trouble(message.code, message.text, message.level);
-      case "listening":
-        return;
-    }
   }
 
   /** SIGHUP: as `holdfast reload --yes`. */

@@ -5,13 +5,14 @@ import { happened } from "./events.ts";
 import { ineligibility, ownRank } from "./eligibility.ts";
 import { bidFarewell, endFarewell } from "./handing-over.ts";
 import { abandonMove, continueMove } from "./moves.ts";
+import { expirePauses, heldBack, ownedBy } from "./pausing.ts";
 import { recordOf } from "./overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { tickIdle, tickPreparing, preparingDeadline } from "../ownership/lease/candidate.ts";
 import { closed, holdingDeadline, tickClosing, tickHolding } from "../ownership/lease/holder.ts";
 import { tickHandOver } from "../ownership/lease/hand-over.ts";
-import type { EndCause, LeaseContext, LeaseOutcome } from "../ownership/lease/state.ts";
+import { becomeIdle, type EndCause, type LeaseContext, type LeaseOutcome } from "../ownership/lease/state.ts";
 import { leaseHolder } from "../ownership/lease/voter.ts";
 import { peerAge } from "../membership/peer.ts";
 import type { InterfaceName, NodeName } from "../units/names.ts";
@@ -53,13 +54,18 @@ export function leaseContext(state: NodeState, group: Group, now: Instant): Leas
 export function tickLease(state: NodeState, group: Group, now: Instant): void {
   const { lease } = group;
   const context = leaseContext(state, group, now);
+  expirePauses(state, group, now);
   switch (lease.state.role) {
     case "idle":
-      if (!canBeElected(state) || givesWay(state, group, now) || !standsNow(state, group, now)) return;
+      // When the pause ends all of them may stand at once: by rank, as at the end of a lease.
+      if (heldBack(state, group)) lease.state.ranked = false;
+      if (heldBack(state, group) || !canBeElected(state)) return;
+      if (givesWay(state, group, now) || !standsNow(state, group, now)) return;
       tickIdle(lease, context);
       if ((lease.state.role as string) === "preparing") stood(state, group, now);
       return;
     case "preparing":
+      if (heldBack(state, group)) return becomeIdle(lease, now);
       return tickPreparing(lease, context);
     case "holding":
       tickHolding(lease, context);
@@ -93,6 +99,7 @@ export function leaseDeadline(state: NodeState, group: Group, now: Instant): Ins
   const current = group.lease.state;
   switch (current.role) {
     case "idle": {
+      if (heldBack(state, group)) return group.pause.until ?? NEVER;
       if (ineligibility(state, group) !== "" || !canBeElected(state) || peersYield(state, group, now)) return NEVER;
       const record = recordOf(state, group, now);
       const holder = leaseHolder(record, now);
@@ -171,6 +178,7 @@ function opened(state: NodeState, group: Group, first: boolean, now: Instant): v
   // F5: the first commit ended it.
   group.relayUntil = undefined;
   group.owner = state.self.name;
+  ownedBy(state, group, state.self.name);
   if (first) {
     group.ownerSince = now;
     watchAsOwner(group, now);
@@ -218,7 +226,10 @@ function ended(state: NodeState, group: Group, why: EndCause, successor: NodeNam
   if (why === "handed-over" && successor !== undefined) return handedOver(state, group, successor, now);
   ownsNoLonger(state, group);
   if (wasOpen || why === "no-majority") {
-    const reason = why === "no-majority" ? "no majority of the voters for too long" : (group.move?.cause ?? why);
+    const reason =
+      why === "no-majority"
+        ? "no majority of the voters for too long"
+        : (group.move?.cause ?? (state.unfit.size > 0 ? "it is not fit to own anything" : why));
     group.cause = `${state.self.name} released it: ${reason}`;
     happened(state, now, {
       code: "group-released",

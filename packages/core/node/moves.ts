@@ -3,6 +3,8 @@ import { happened } from "./events.ts";
 import { failbackTarget, ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
 import { successorAnswers } from "./handing-over.ts";
 import { leaseContext } from "./leases.ts";
+import { staysByPause } from "./pausing.ts";
+import { isReluctant } from "./reluctance.ts";
 import { finishRequest } from "./requests.ts";
 import type { Group, NodeState } from "./state.ts";
 import { endHolding } from "../ownership/lease/holder.ts";
@@ -22,6 +24,7 @@ const REASONS: Readonly<Record<string, string>> = {
   generation: "has another configuration than the cluster",
   crashing: "crashed too often to own anything now",
   yielded: "gives way to another station that keeps an address of it",
+  unfit: "is not fit to own anything",
 };
 
 /** Decide whether this node should give the group to another now. Called each beat and when something changed. */
@@ -29,6 +32,7 @@ export function placeGroup(state: NodeState, group: Group, now: Instant): void {
   const { lease } = group;
   if (lease.state.role !== "holding" || group.move !== undefined) return;
   const unfit = ineligibility(state, group);
+  if (staysByPause(group, unfit)) return;
   if (unfit !== "") {
     const cause =
       unfit === "drained"
@@ -39,7 +43,7 @@ export function placeGroup(state: NodeState, group: Group, now: Instant): void {
   if (lease.state.first) return;
   const better = failbackTarget(state, group, now);
   if (better === undefined || better.at > now) return;
-  startMove(state, group, better.node, `failback to ${better.node}, which comes first in prefer`, undefined, now);
+  startMove(state, group, better.node, better.why, undefined, now);
 }
 
 export function startMove(
@@ -114,8 +118,8 @@ export function followMove(state: NodeState, group: Group, now: Instant): void {
 export function failbackDeadline(state: NodeState, now: Instant): Instant {
   let next = NEVER;
   for (const group of state.groups.values()) {
-    if (group.lease.state.role !== "holding" || group.move !== undefined || group.config.failback.kind === "manual")
-      continue;
+    if (group.lease.state.role !== "holding" || group.move !== undefined) continue;
+    if (group.config.failback.kind === "manual" && !isReluctant(state)) continue;
     const better = failbackTarget(state, group, now);
     if (better !== undefined && better.at > now) next = earliest(next, better.at);
   }

@@ -4,6 +4,7 @@ import { settleClaims } from "./alone.ts";
 import { happened, takeEvents } from "./events.ts";
 import { leaseContext } from "./leases.ts";
 import { followMove } from "./moves.ts";
+import { hearPause, ownedBy } from "./pausing.ts";
 import { overhear, votes } from "./overhearing.ts";
 import { hearOutcomes } from "./requests.ts";
 import { isTwin, noticeNonsense, stranger, tellNonsense } from "./impostors.ts";
@@ -209,12 +210,14 @@ function isKnown({ cluster }: NodeState, report: HeardReport): boolean {
 
 function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {
   const { name } = peer.config;
+  hearPause(state, group, report.pause, now);
   if (report.fence === "open") {
     settleClaims(state, group, peer, report.ballot, now);
     if (group.owner !== name) {
       group.owner = name;
       group.ownerSince = now;
     }
+    ownedBy(state, group, name);
   } else if (group.owner === name) {
     group.owner = undefined;
     group.ownerSince = undefined;

@@ -5,6 +5,7 @@
 import { excuseAdapters } from "./adapters.ts";
 import { happened } from "./events.ts";
 import { leaseContext, tickLease } from "./leases.ts";
+import { countStall } from "./reluctance.ts";
 import type { NodeState } from "./state.ts";
 import { excusePeer } from "../membership/peer.ts";
 import { endHolding, forgetRequest } from "../ownership/lease/holder.ts";
@@ -45,11 +46,14 @@ export function noticeStall(state: NodeState, input: Input, now: Instant): void 
   stepBack(state, now);
   state.nextBeat = now;
   if (told) return;
+  const cause = input.kind === "stalled" ? input.cause : "";
+  const why = cause === "" ? "" : `: it was ${cause}`;
   happened(state, now, {
     code: "stalled",
     level: "warning",
-    text: `the daemon on ${state.self.name} was not run for ${Math.round(late)} ms; leases are asked for anew`,
+    text: `the daemon on ${state.self.name} was not run for ${Math.round(late)} ms${why}; leases are asked for anew`,
   });
+  countStall(state, milliseconds(late), cause, now);
 }
 
 /** No request from before the gap leaves or counts, and what ended in it is over before anything is said. */

@@ -12,10 +12,13 @@ import {
 } from "../cluster.ts";
 import type { TakeoverCheck } from "./confirming.ts";
 import { type Conflicts, newConflicts } from "./conflicts.ts";
-import type { Accepted, Effect, VoterRecord } from "../effects.ts";
+import type { Accepted, Effect, StoredPause, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
+import { NEVER_PAUSED, type Pause, storedPause } from "./pauses.ts";
+import { newReluctance, type Reluctance } from "./reluctance.ts";
 import { crashingUntil } from "./crashes.ts";
+import type { Farewell, Move, Offer } from "./planned-move.ts";
 import { newTelling, type RejectedCount, type Telling } from "./rejecting.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
 import { newThinning, type Thinning } from "./thinning.ts";
@@ -81,6 +84,9 @@ export interface Group {
   readonly conflicts: Conflicts;
   /** Whether clients were seen to follow this node, while that is looked at. */
   takeover: TakeoverCheck | undefined;
+  pause: Pause;
+  /** Who answered last, as far as this node knows. */
+  lastOwner: NodeName | undefined;
 }
 
 /** Mutable: the adapters of one of a group's segments on this node. */
@@ -93,38 +99,6 @@ export interface Segment {
   inUse: number;
   /** One of them can. */
   usable: boolean;
-}
-
-export interface Offer {
-  readonly from: NodeName;
-  readonly entry: Extract<LeaseEntry, { kind: "offer" }>;
-  readonly until: Instant;
-}
-
-/** The old owner's part of a planned move after its lease has ended. */
-export interface Farewell {
-  readonly successor: NodeName;
-  readonly macs: readonly Mac[];
-  /** The kernel forwards until then at the latest; then the fence is closed for good, or serves what is left. */
-  readonly forwardUntil: Instant;
-  /** Established connections are served here until then. */
-  readonly drainUntil: Instant | undefined;
-  /** When the addresses leave, once the successor was seen to answer; in the last two stages, when to go on. */
-  withdrawAt: Instant;
-  /** The next thing that time alone does. */
-  stage: "forwarding" | "draining" | "resetting" | "closing";
-  /** The successor was seen to answer. */
-  answered: boolean;
-}
-
-export interface Move {
-  readonly target: NodeName | undefined;
-  readonly cause: string;
-  readonly startedAt: Instant;
-  readonly tried: Set<NodeName>;
-  readonly request: OperatorRequest | undefined;
-  /** The fence closed here; waiting to see the successor open. */
-  handedTo: NodeName | undefined;
 }
 
 /** A request of an operator that came in through this node and waits for its outcome. */
@@ -178,6 +152,9 @@ export interface NodeState {
   drained: string | undefined;
   stopping: boolean;
   exited: boolean;
+  /** What is broken in this machine by a stable word, and how (fitness.ts). */
+  readonly unfit: Map<string, string>;
+  readonly reluctance: Reluctance;
   /** Too many crashes before this start: not eligible until then; undefined: eligible as far as that goes. */
   crashingUntil: Instant | undefined;
   crashingTold: boolean;
@@ -229,6 +206,7 @@ export interface Beginning {
   /** When daemons of this kernel were started after one that had ended without a word, oldest first, this one included. */
   readonly crashes?: readonly Instant[];
   readonly drained: string | undefined;
+  readonly pauses?: readonly StoredPause[];
   readonly interfacesDown: readonly InterfaceName[];
   /** Wall clock minus monotonic clock, in milliseconds. */
   readonly wallOffset_ms: number;
@@ -279,6 +257,8 @@ export function newState(beginning: Beginning, now: Instant): NodeState {
     drained: beginning.drained,
     stopping: false,
     exited: false,
+    unfit: new Map(),
+    reluctance: newReluctance(),
     misconfigured: false,
     quorum: voters.length === 1 && voters[0] === self.name,
     interfacesDown: new Set(beginning.interfacesDown),
@@ -305,7 +285,11 @@ function groupsAtStart(beginning: Beginning, self: NodeConfig, now: Instant): re
   const { cluster, kernel, open } = beginning;
   return cluster.groups.map((config): [GroupName, Group] => {
     const [record, placed] = [beginning.records?.get(config.name), beginning.placed?.get(config.name)];
-    return [config.name, newGroup(config, self, { timing: cluster.timing, kernel, open, record, placed }, now)];
+    const group = newGroup(config, self, { timing: cluster.timing, kernel, open, record, placed }, now);
+    const paused = beginning.pauses?.find((each) => each.group === config.name);
+    group.pause = storedPause(paused, beginning.wallOffset_ms, now);
+    group.lastOwner = paused?.owner ?? group.lastOwner;
+    return [config.name, group];
   });
 }
 
@@ -358,6 +342,8 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     settledAt: after(now, -config.settle),
     conflicts: newConflicts(now),
     takeover: undefined,
+    pause: NEVER_PAUSED,
+    lastOwner: record.accepted?.holder.node,
   };
 }
 
