@@ -63,7 +63,8 @@ class Contested extends VirtualCluster {
   obedient = false;
   readonly probes: { readonly name: NodeName; readonly at: number }[] = [];
 
-  override probe(node: VirtualNode, _effect: Extract<Effect, { kind: "probe" }>): void {
+  override probe(node: VirtualNode, { of }: Extract<Effect, { kind: "probe" }>): void {
+    if (of === undefined) return;
     for (const name of NAMES) if (name !== node.name && this.isOpen(name, WEB)) this.#answers(name, node.name);
     this.probes.push({ name: node.name, at: this.now });
     if (this.present) this.at(0.5, () => this.claim(node.name));
@@ -320,7 +321,7 @@ test("many addresses are asked for some at a time", () => {
   const asked = new Map<number, number>();
   const all = new Set<IpAddress>();
   world.probe = (node, effect) => {
-    if (node.name !== "n1") return;
+    if (node.name !== "n1" || effect.of === undefined) return;
     asked.set(world.now, (asked.get(world.now) ?? 0) + effect.addresses.length);
     for (const address of effect.addresses) all.add(address);
   };
