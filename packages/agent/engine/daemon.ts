@@ -139,7 +139,7 @@ export class Daemon {
       resetConnections: (group) => this.#addresses.resetConnections(group),
       saveVotes: (effect) => this.#fence.saveVotes(effect),
       placeAddresses: (group, wanted, by) => this.#addresses.place(group, wanted, by, monotonic()),
-      announce: (group, term) => this.#addresses.announce(group, term, monotonic()),
+      announce: (effect) => this.#addresses.announce(effect, monotonic()),
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
