@@ -139,9 +139,12 @@ export interface Links {
   }[];
 }
 
-/** `from` hears `to`'s heartbeats on `link`: one direction. */
+/** `listener` hears `speaker`'s heartbeats on `link`: one direction. */
 export interface LinkRow {
   readonly link: string;
+  readonly kind: "udp" | "ethernet" | "serial";
+  /** The listener's interface or tty; null: the answering node does not know it. */
+  readonly adapter: string | null;
   readonly listener: string;
   readonly speaker: string;
   readonly state: "ok" | "LOSS" | "DOWN" | "UNKNOWN";
@@ -149,6 +152,8 @@ export interface LinkRow {
   readonly loss_percent: number;
   readonly round_trip_ms: number | null;
   readonly jitter_ms: number | null;
+  /** Why it is DOWN; null in any other state. */
+  readonly reason: string | null;
 }
 
 export interface Event {

@@ -118,6 +118,8 @@ export type RejectReason =
   | "replay"
   | "sender"
   | "parse"
+  /** On a serial line: octets that are no frame. */
+  | "garbled"
   /** Dropped by the packet filter: a source that is no node of the link. */
   | "filtered"
   /** Dropped by the packet filter: more than a node of the link ever sends. */

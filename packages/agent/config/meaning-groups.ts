@@ -12,7 +12,7 @@ import { parseVirtualAddress } from "./address-rules.ts";
 import { quoted } from "./config-error.ts";
 import { type Path, pathText } from "./document.ts";
 import { parseDuration } from "./duration.ts";
-import { isKernelName, reportInterfaceName } from "./meaning-nodes.ts";
+import { isKernelName, reportInterfaceName } from "./kernel-name.ts";
 import type { AddressSource, InterfaceSource } from "./parsed-config.ts";
 import type { Report } from "./report.ts";
 import type { AddressShape, GroupShape, Shape } from "./shape.ts";

@@ -56,7 +56,7 @@ function main(): void {
 function take({ views, history: recorded, requests: asked, mark }: Running, message: ToControl): void {
   switch (message.kind) {
     case "view":
-      return views.answered(message.id, message.view, message.engine);
+      return views.answered(message);
     case "event":
       return recorded.record(message.event);
     case "reply":

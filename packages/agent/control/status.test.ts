@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Event } from "@holdfast/api/schema.ts";
 import type { NodeView } from "@holdfast/core/view.ts";
-import { exampleEngine, exampleGroup, exampleLink, examplePeer, exampleView } from "./example-view.ts";
+import { exampleEngine, exampleGroup, exampleLink, exampleLinks, examplePeer, exampleView } from "./example-view.ts";
 import { links } from "./link-table.ts";
 import { lastMove, ownershipChange } from "./ownership-change.ts";
 import { status } from "./status.ts";
@@ -12,7 +12,7 @@ import { whyGroup, whyNode } from "./why.ts";
 const WALL = Date.UTC(2026, 10, 21, 14, 2, 31);
 const context = { events: [], alarms: [], trouble: undefined, version: "0.1.0", wall_ms: WALL };
 const of = (view: NodeView, stale = false) =>
-  status({ view, engine: exampleEngine(), age_ms: stale ? 4000 : 5, stale }, context);
+  status({ view, engine: exampleEngine(), links: exampleLinks(), age_ms: stale ? 4000 : 5, stale }, context);
 
 function peers(change: Parameters<typeof examplePeer>[1], name = "lb2"): NodeView["nodes"] {
   return ["lb1", "lb2", "lb3"].map((each) => examplePeer(each, each === name ? change : {}));
@@ -99,7 +99,7 @@ describe("health", () => {
   test("an alarm that nobody has acknowledged degrades the cluster and names the command", () => {
     const [code, text] = ["heartbeat-rejected", "31 heartbeats from 10.0.0.99 on hb dropped by lb2: auth"];
     const alarm = { time: new Date(WALL).toISOString(), node: "lb2", code, text, count: 1 };
-    const seen = { view: exampleView(), engine: exampleEngine(), age_ms: 0, stale: false };
+    const seen = { view: exampleView(), engine: exampleEngine(), links: exampleLinks(), age_ms: 0, stale: false };
     const alarms = [alarm, alarm, alarm, alarm, alarm];
     const { health, warnings } = status(seen, { ...context, alarms });
     assert.equal(health, "degraded");
@@ -130,7 +130,13 @@ describe("links", () => {
   });
 
   test("one row for each link and direction, from this node's ears and its peers' reports", () => {
-    const { rows } = links({ view: exampleView(), engine: exampleEngine(), age_ms: 0, stale: false });
+    const { rows } = links({
+      view: exampleView(),
+      engine: exampleEngine(),
+      links: exampleLinks(),
+      age_ms: 0,
+      stale: false,
+    });
     assert.equal(rows.length, 12);
     assert.ok(rows.every((row) => row.state === "ok"));
     const row = rows.find((each) => each.listener === "lb3" && each.speaker === "lb2");
@@ -146,6 +152,7 @@ describe("links", () => {
     const { rows } = links({
       view: exampleView({ nodes: peers({ alive: false }) }),
       engine: exampleEngine(),
+      links: exampleLinks(),
       age_ms: 0,
       stale: false,
     });
@@ -153,7 +160,13 @@ describe("links", () => {
   });
 
   test("a silent engine: every row unknown and older", () => {
-    const { rows } = links({ view: exampleView(), engine: exampleEngine(), age_ms: 4000, stale: true });
+    const { rows } = links({
+      view: exampleView(),
+      engine: exampleEngine(),
+      links: exampleLinks(),
+      age_ms: 4000,
+      stale: true,
+    });
     assert.ok(rows.every((row) => row.state === "UNKNOWN" && (row.age_ms ?? 0) >= 4000));
   });
 });
@@ -219,7 +232,13 @@ describe("why", () => {
     for (const ineligible of words) {
       const group = exampleGroup("web", "lb1", ["lb2"], { candidates: [{ node: "lb2", ineligible }] as never });
       const answer = whyGroup(
-        { view: exampleView({ groups: [group] }), engine: exampleEngine(), age_ms: 0, stale: false },
+        {
+          view: exampleView({ groups: [group] }),
+          engine: exampleEngine(),
+          links: exampleLinks(),
+          age_ms: 0,
+          stale: false,
+        },
         [],
         "web",
         WALL,
@@ -237,6 +256,7 @@ describe("why", () => {
     const seen = {
       view: exampleView({ nodes: peers({ drained: true, drainReason: "kernel" }) }),
       engine: exampleEngine(),
+      links: exampleLinks(),
       age_ms: 0,
       stale: false,
     };

@@ -39,7 +39,7 @@ export function status(seen: Seen, context: StatusContext): Status {
       keep_ms: view.timing.keep,
     },
     nodes: view.nodes.map((node) =>
-      nodeStatus(seen, node, stale ? [] : nodeLinks(view, rows, node.name), context.version),
+      nodeStatus(seen, node, stale ? [] : nodeLinks(seen, rows, node.name), context.version),
     ),
     groups: view.groups.map((group) => groupStatus(group, stale, context.events)),
     alarms: context.alarms,

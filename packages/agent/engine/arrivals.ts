@@ -1,11 +1,11 @@
 /** What becomes of a datagram that arrived: opened, parsed, told to the core as a heartbeat; or dropped and counted. */
+import type { Source } from "./link-end.ts";
 import { Copies } from "./copies.ts";
 import { Rejections } from "./rejections.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Input, RejectReason } from "@holdfast/core/effects.ts";
 import { parseHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
-import type { BootId, LinkName } from "@holdfast/core/units/names.ts";
-import type { DatagramSource } from "@holdfast/linux/packet/socket-address.ts";
+import type { BootId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
 
 /** Each is authentic. */
 const BOOTS_MAX = 64;
@@ -29,13 +29,10 @@ export class Arrivals {
     this.#name = name;
   }
 
-  /** Never throws for what the bytes hold. */
-  received(link: LinkName, bytes: Uint8Array, from: Readonly<DatagramSource>): void {
+  /** The node that sent it, when it was authentic. Never throws for what the bytes hold. */
+  received(link: LinkName, bytes: Uint8Array, from: Source): NodeName | undefined {
     const opened = this.#sealer.open(bytes, link);
-    if (!opened.ok) {
-      const { reason } = opened.error;
-      return reason === "aside" ? undefined : this.#rejected(link, reason, from);
-    }
+    if (!opened.ok) return this.#rejected(link, opened.error.reason, from);
     const parsed = parseHeartbeat(opened.value.payload, this.#copies.has);
     if (!parsed.ok) return this.#rejected(link, "parse", from);
     // The seal's boot is the sender's proof; a message may not speak for another.
@@ -47,21 +44,22 @@ export class Arrivals {
       heartbeat: parsed.value,
       source: this.#sourceOf(link, parsed.value.boot, from),
     });
+    return parsed.value.node;
   }
 
   /** Asked for at the first heartbeat of a daemon on a link: a text for each of them would cost more than it says. */
-  #sourceOf(link: LinkName, boot: BootId, from: Readonly<DatagramSource>): string {
+  #sourceOf(link: LinkName, boot: BootId, from: Source): string {
     let sources = this.#sources.get(link);
     if (sources === undefined) this.#sources.set(link, (sources = new Map()));
     let source = sources.get(boot);
     if (source === undefined) {
       if (sources.size >= BOOTS_MAX) sources.clear();
-      sources.set(boot, (source = this.#name(link, from.address)));
+      sources.set(boot, (source = this.#name(link, from())));
     }
     return source;
   }
 
-  #rejected(link: LinkName, reason: RejectReason, from: Readonly<DatagramSource>): void {
-    this.rejections.count(link, reason, from.address);
+  #rejected(link: LinkName, reason: RejectReason, from: Source): undefined {
+    this.rejections.count(link, reason, from());
   }
 }

@@ -328,6 +328,7 @@ export class Daemon {
           id: message.id,
           view: viewOf(this.#engine.state, monotonic()),
           engine: this.#runtime.view(),
+          links: this.#links.view(),
         });
       case "request": {
         const { id, action, timeout_ms } = message;

@@ -40,6 +40,7 @@ const WORDS: Readonly<Record<string, string>> = {
   key: "key: under no key of the key file",
   auth: "auth: the seal is not authentic",
   replay: "replay: recorded and sent again",
+  garbled: "garbled: damaged on the line",
   sender: "sender: a member that is not of this link",
   parse: "parse: authentic and not understood",
   filtered: "filtered: from no node of this link",
@@ -61,7 +62,7 @@ export function countRejected(state: NodeState, input: Extract<Input, { kind: "r
   entry.toldAt = now;
   happened(state, now, {
     code: reason === "filtered" ? "heartbeats-filtered" : "heartbeat-rejected",
-    level: reason === "replay" ? "warning" : "alarm",
+    level: reason === "replay" || reason === "garbled" ? "warning" : "alarm",
     text: `${news} heartbeats from ${entry.source} on ${link} dropped by ${state.self.name}: ${WORDS[reason] ?? reason}`,
   });
 }
