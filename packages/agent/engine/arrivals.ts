@@ -14,19 +14,19 @@ export class Arrivals {
   readonly rejections = new Rejections();
   readonly #sealer: Pick<Sealer, "open">;
   readonly #input: (input: Input) => void;
-  readonly #name: (link: LinkName, address: string) => string;
+  readonly #describe: (source: string) => string;
   readonly #copies = new Copies();
   readonly #sources = new Map<LinkName, Map<BootId, string>>();
 
-  /** `name`: a source as people shall read it. */
+  /** `describe`: a source as people shall read it. */
   constructor(
     sealer: Pick<Sealer, "open">,
     input: (input: Input) => void,
-    name: (link: LinkName, address: string) => string = (_link, address) => address,
+    describe: (source: string) => string = (source) => source,
   ) {
     this.#sealer = sealer;
     this.#input = input;
-    this.#name = name;
+    this.#describe = describe;
   }
 
   /** The node that sent it, when it was authentic. Never throws for what the bytes hold. */
@@ -54,7 +54,7 @@ export class Arrivals {
     let source = sources.get(boot);
     if (source === undefined) {
       if (sources.size >= BOOTS_MAX) sources.clear();
-      sources.set(boot, (source = this.#name(link, from())));
+      sources.set(boot, (source = this.#describe(from())));
     }
     return source;
   }

@@ -295,7 +295,7 @@ export class Daemon {
     this.#narrowFence();
     // A port that another program had tells nobody when it is free.
     this.#links.open();
-    for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
+    for (const rejected of this.#links.takeRejected()) this.#engine.input(rejected);
     const offset = Date.now() - monotonic();
     if (Math.abs(offset - this.#wallOffset) > CLOCK_STEP_MS) {
       this.#wallOffset = offset;
