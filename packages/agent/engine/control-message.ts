@@ -53,6 +53,7 @@ function parseRequest({ id, target, action, timeout_ms }: Fields): ToEngine | un
 }
 
 function parseAction({ kind, group, target, node, reason }: Fields): OperatorAction | undefined {
+  if (kind === "acknowledge") return { kind };
   if (kind === "move") {
     if (!isText(group) || !isName(group)) return undefined;
     if (target === undefined || target === null) return { kind, group: group as GroupName, target: undefined };
