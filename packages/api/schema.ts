@@ -9,6 +9,7 @@
  *   POST /v1/restart {}   replaces the engine that answers, in place                -> Outcome, before it happens
  *   POST /v1/acknowledge {}  the alarms so far have been seen: they leave every node's status      -> Outcome
  *   POST /v1/move {group, target?}  /v1/drain {node, reason}  /v1/undrain {node}     -> Outcome
+ *   POST /v1/pause {group?, for_ms, reason?}  /v1/resume {group?}   without a group: all of them   -> Outcome
  *        each with timeout_ms (default 10000); status 200 done, 409 refused, 502 failed, 504 timeout
  */
 export type Health = "ok" | "degraded" | "outage";
@@ -95,7 +96,7 @@ export interface NodeStatus {
   readonly name: string;
   readonly role: "member" | "witness";
   readonly alive: boolean;
-  readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "unknown";
+  readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "reluctant" | "unknown";
   /** Milliseconds since last heard; 0 for the answering node; null: never. */
   readonly age_ms: number | null;
   readonly links: readonly {
@@ -124,7 +125,17 @@ export interface GroupStatus {
   readonly state: "owned" | "moving" | "unowned" | "two-owners" | "unknown";
   /** Addresses of it that somebody else removed on the answering node, put back each time, since its daemon started. */
   readonly addresses_restored: number;
-  readonly last_move: { readonly cause: string; readonly outage_ms: number | null } | null;
+  /** When its pause ends, by the answering node's wall clock, and how long that is; null: not paused. */
+  readonly paused_until: string | null;
+  readonly pause_remaining_ms: number | null;
+  /** What was said when it was paused; null when not known. */
+  readonly pause_text: string | null;
+  readonly last_move: {
+    readonly cause: string;
+    readonly outage_ms: number | null;
+    /** From the first announcement to an echo having come back to each address; null: not, not yet, or another node owns it. */
+    readonly confirm_ms: number | null;
+  } | null;
 }
 
 export interface Links {

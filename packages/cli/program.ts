@@ -34,7 +34,7 @@ export function program(
     .addHelpText("after", EXIT_CODES)
     .showSuggestionAfterError()
     .exitOverride();
-  for (const add of [addLooking, addActing, addDaemon]) {
+  for (const add of [addLooking, addActing, addDaemon, addConfiguration, addKeys]) {
     add(
       root,
       (handler) =>
@@ -117,6 +117,26 @@ function addActing(root: Command, wrap: Wrap): void {
         return acknowledge(context, actOptions(options));
       }),
     );
+  acting(root, "pause", "freeze automation: no takeover, no failback, until the time is over")
+    .alias("maintenance")
+    .argument("[group]", "which; all when not given")
+    .requiredOption("--for <duration>", "how long, at most 7d: 30m, 1h", pauseTime)
+    .option("--reason <text>", "shown to everybody who looks", "")
+    .action(
+      wrap(async (context, [group, options]) => {
+        const { pause } = await import("./pause.ts");
+        const { for: for_ms, reason } = options as { for: number; reason: string };
+        return pause(context, group as string | undefined, { ...actOptions(options), for_ms, reason });
+      }),
+    );
+  acting(root, "resume", "end a pause before its time")
+    .argument("[group]", "which; all when not given")
+    .action(
+      wrap(async (context, [group, options]) => {
+        const { resume } = await import("./pause.ts");
+        return resume(context, group as string | undefined, actOptions(options));
+      }),
+    );
   acting(root, "reload", "take this node's configuration file over, keeping what is open").action(
     wrap(async (context, [options]) => {
       const { reload } = await import("./reload.ts");
@@ -150,6 +170,27 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return run({ ...given, node: given.node, socket: context.socket });
       }),
     );
+  command(root, "witness", "votes in many clusters, owns in none: a small process without any privilege")
+    .argument(
+      "[directory]",
+      "one sub-directory for each cluster, with its holdfast.yaml and keys",
+      "/etc/holdfast/witness",
+    )
+    .option("--listen <address:port>", "one UDP port for all clusters", "7400")
+    .option("--node <name>", "the witness's name in the clusters; the only witness of each when not given")
+    .option("--state-dir <directory>", "votes; on a tmpfs", "/run/holdfast-witness")
+    .action(
+      wrap(async (_context, [directory, options]) => {
+        const { witness } = await import("./witness.ts");
+        const { listen, stateDir, node } = options as { listen: string; stateDir: string; node?: string };
+        return witness({ directory: directory as string, listen, stateDir, node });
+      }),
+    );
+  // Only listed here: main.ts hands its words over before anything is parsed.
+  command(root, "lab", "a real cluster in network namespaces on this machine").addArgument(new Argument("[words...]"));
+}
+
+function addConfiguration(root: Command, wrap: Wrap): void {
   command(root, "check-config", "errors in a configuration, or what it promises and risks")
     .argument("[file]", "the configuration", "/etc/holdfast/holdfast.yaml")
     .action(
@@ -171,6 +212,9 @@ function addDaemon(root: Command, wrap: Wrap): void {
   command(root, "schema", "the JSON Schema of holdfast.yaml, for editors").action(
     wrap(async (context) => (await import("./schema.ts")).schema(context)),
   );
+}
+
+function addKeys(root: Command, wrap: Wrap): void {
   const keys = command(root, "keys", "the cluster's secrets");
   command(keys, "new", "make a key file")
     .argument("[file]", "where", "/etc/holdfast/keys")
@@ -196,8 +240,6 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return rotate(context, file as string, activate ? "activate" : finish ? "finish" : "add");
       }),
     );
-  // Only listed here: main.ts hands its words over before anything is parsed.
-  command(root, "lab", "a real cluster in network namespaces on this machine").addArgument(new Argument("[words...]"));
 }
 
 function command(parent: Command, name: string, description: string): Command {
@@ -220,6 +262,14 @@ function timeout(text: string): number {
   const value = parseDuration(text);
   if (value !== undefined && value >= 100 && value <= 600_000) return value;
   throw new InvalidArgumentError("a duration from 100ms to 10m, such as 10s.");
+}
+
+const LONGEST_PAUSE_MS = 7 * 24 * 3_600_000;
+
+function pauseTime(text: string): number {
+  const value = parseDuration(text);
+  if (value !== undefined && value >= 1000 && value <= LONGEST_PAUSE_MS) return value;
+  throw new InvalidArgumentError("a duration from 1s to 7d, such as 30m or 1h.");
 }
 
 function count(text: string): number {

@@ -31,6 +31,7 @@ const NODE = {
   version: "1.2.0",
   keys: ["5e3b1f52"],
 } as const;
+const UNDISTURBED = { addresses_restored: 0, paused_until: null, pause_remaining_ms: null, pause_text: null } as const;
 
 export function sampleStatus(changes: Partial<Status> = {}): Status {
   const ok = { name: "lan", state: "ok", loss_percent: 0 } as const;
@@ -71,8 +72,8 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         addresses: ["10.0.0.100/24", "2001:db8::100/64"],
         standbys: ["lb3"],
         state: "owned",
-        addresses_restored: 0,
-        last_move: { cause: "manual", outage_ms: 38 },
+        ...UNDISTURBED,
+        last_move: { cause: "manual", outage_ms: 38, confirm_ms: null },
       },
       {
         name: "db",
@@ -82,8 +83,8 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         addresses: ["10.0.0.101/24"],
         standbys: [],
         state: "owned",
-        addresses_restored: 0,
-        last_move: { cause: "drain", outage_ms: 41 },
+        ...UNDISTURBED,
+        last_move: { cause: "drain", outage_ms: 41, confirm_ms: null },
       },
     ],
     alarms: [],

@@ -69,6 +69,7 @@ export function statusLines(answer: Status, terminal: Terminal, now: number): st
           ),
         ]
       : []),
+    ...pauseBanner(answer, terminal),
     "",
     ...groupTable(answer.groups, terminal),
     "",
@@ -89,6 +90,18 @@ function heading(answer: Status, { paint }: Terminal, now: number): string {
     clock(new Date(now).toISOString(), new Date(now)).slice(0, 8),
   ];
   return parts.join("  ");
+}
+
+/** Right below the heading, where nobody overlooks it. */
+function pauseBanner({ groups }: Status, { paint }: Terminal): string[] {
+  const paused = groups.filter((group) => group.pause_remaining_ms !== null);
+  if (paused.length === 0) return [];
+  const times = paused.map((group) => `${group.name} ${duration(group.pause_remaining_ms ?? 0)}`);
+  const said = [...new Set(paused.flatMap(({ pause_text }) => (pause_text === null ? [] : [printable(pause_text)])))];
+  return [
+    paint("yellow", `PAUSED for ${times.join(", ")} more: nobody takes over, nothing moves by itself`),
+    ...said.map((text) => `  ${text}`),
+  ];
 }
 
 function groupTable(groups: readonly GroupStatus[], terminal: Terminal): string[] {

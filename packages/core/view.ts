@@ -43,6 +43,10 @@ export interface PeerView {
   readonly stopping: boolean;
   readonly stalled: boolean;
   readonly abstaining: boolean;
+  /** It stalls again and again, or is short of memory: it prefers not to own. */
+  readonly reluctant: boolean;
+  /** What is broken in it, in words; of a peer only that something is. Undefined: nothing. */
+  readonly unfit: string | undefined;
   /** Undefined before the peer was heard. */
   readonly digest: string | undefined;
   readonly generation: number | undefined;
@@ -81,6 +85,8 @@ export interface GroupView {
   readonly standbys: readonly NodeName[];
   readonly fence: FenceState;
   readonly moving: boolean;
+  /** An operator has frozen its automation; undefined: not paused. */
+  readonly pause: { readonly remaining_ms: number; readonly lastOwner: NodeName | undefined } | undefined;
   /** How often an address of it was removed here by somebody else and put back, since this daemon started. */
   readonly addressesRestored: number;
   readonly candidates: readonly { readonly node: NodeName; readonly ineligible: Ineligibility | "down" }[];

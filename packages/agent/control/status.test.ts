@@ -193,7 +193,19 @@ describe("the last change of owner", () => {
         ["group-owned", "lb2"],
       ],
     );
-    assert.deepEqual(lastMove(failover, "web"), { cause: "failover", outage_ms: 257 });
+    assert.deepEqual(lastMove(failover, "web"), { cause: "failover", outage_ms: 257, confirm_ms: null });
+  });
+
+  test("the check of the take-over goes with it: the new owner's, and of that group alone", () => {
+    const checked = (change: Partial<Event>, at: number): Event =>
+      event({ code: "takeover-confirmed", group: "web", node: "lb2", ...change }, WALL + at);
+    const others = [checked({ group: "db", phases: { confirm: 1 } }, 5), checked({ node: "lb1" }, 6)];
+    assert.equal(lastMove([...failover, ...others], "web")?.confirm_ms, null);
+    const own = checked({ phases: { confirm: 7.3 } }, 8);
+    assert.equal(lastMove([...failover, ...others, own], "web")?.confirm_ms, 7.3);
+    const not = checked({ code: "takeover-unconfirmed", level: "warning" }, 4001);
+    assert.equal(lastMove([...failover, not], "web")?.confirm_ms, null);
+    assert.ok(ownershipChange([...failover, not], "web", true).includes(not), "and it is evidence");
   });
 
   for (const [code, cause] of [
@@ -206,13 +218,39 @@ describe("the last change of owner", () => {
     test(`${code} before it: ${cause}`, () => {
       const group = code === "group-moved" ? "web" : null;
       const events = [event({ code, group }, WALL - 10), event({ code: "group-owned", group: "web" }, WALL)];
-      assert.deepEqual(lastMove(events, "web"), { cause, outage_ms: null });
+      assert.deepEqual(lastMove(events, "web"), { cause, outage_ms: null, confirm_ms: null });
     });
   }
 
   test("without any record there is none", () => {
     assert.equal(lastMove([], "web"), null);
     assert.deepEqual(ownershipChange([], "web", true), []);
+  });
+});
+
+describe("strangers", () => {
+  const claimed = (change: Partial<Event>, at: number): Event =>
+    event({ code: "address-conflict", group: "web", node: "lb1", level: "alarm", ...change }, WALL + at);
+  const warned = (events: readonly Event[], wall_ms = WALL): readonly string[] =>
+    status(
+      { view: exampleView(), engine: exampleEngine(), links: exampleLinks(), age_ms: 5, stale: false },
+      { ...context, events, wall_ms },
+    ).warnings.map(({ text, command }) => `${text} ${command}`);
+
+  test("the last word of each node that hears one is a warning while it lasts, and evidence of why", () => {
+    const first = claimed({ text: "m claims 10.0.0.100" }, -70_000);
+    const second = claimed({ text: "m keeps 10.0.0.100" }, -1000);
+    assert.deepEqual(warned([first, second]), ["m keeps 10.0.0.100 holdfast why web"]);
+    assert.deepEqual(warned([first, second], WALL + 150_000), [], "not told any more");
+    const over = event({ code: "address-conflict-over", group: "web", node: "lb1" }, WALL);
+    assert.deepEqual(warned([first, second, over]), []);
+    const restarted = event({ code: "node-started", node: "lb1" }, WALL);
+    assert.deepEqual(warned([second, restarted]), []);
+    const byOther = event({ code: "address-conflict-over", group: "web", node: "lb2" }, WALL);
+    assert.equal(warned([second, byOther]).length, 1, "lb1 hears it still");
+    const seen = { view: exampleView(), engine: exampleEngine(), links: exampleLinks(), age_ms: 5, stale: false };
+    assert.deepEqual(whyGroup(seen, [second], "web", WALL)?.evidence, [second]);
+    assert.deepEqual(whyGroup(seen, [second], "db", WALL)?.evidence, []);
   });
 });
 
@@ -227,6 +265,7 @@ describe("why", () => {
       "interface-down",
       "address-failed",
       "generation",
+      "yielded",
       "down",
     ] as const;
     for (const ineligible of words) {
@@ -246,7 +285,7 @@ describe("why", () => {
       const text = answer?.others.find((other) => other.node === "lb2")?.text ?? "";
       assert.match(
         text,
-        /^(after lb1|is |its interface|could not put|works from|down since 2026-11-21T14:02:3)/,
+        /^(after lb1|is |gives way|its interface|could not put|works from|down since 2026-11-21T14:02:3)/,
         ineligible,
       );
     }

@@ -41,7 +41,7 @@ export function status(seen: Seen, context: StatusContext): Status {
     nodes: view.nodes.map((node) =>
       nodeStatus(seen, node, stale ? [] : nodeLinks(seen, rows, node.name), context.version),
     ),
-    groups: view.groups.map((group) => groupStatus(group, stale, context.events)),
+    groups: view.groups.map((group) => groupStatus(group, stale, context)),
     alarms: context.alarms,
   } as const;
   return {
@@ -100,10 +100,18 @@ function nodeState(node: PeerView): NodeStatus["state"] {
   if (node.drained) return "drained";
   if (node.stalled) return "stalled";
   if (node.abstaining) return "abstaining";
+  if (node.reluctant) return "reluctant";
   return "up";
 }
 
-const FAILURES: ReadonlySet<string> = new Set(["interface-down", "address-failed", "generation", "crashing"]);
+const FAILURES: ReadonlySet<string> = new Set([
+  "interface-down",
+  "address-failed",
+  "generation",
+  "crashing",
+  "yielded",
+  "unfit",
+]);
 
 /** What keeps a live node from owning a group that prefers it, each once. */
 function failing(view: NodeView, node: PeerView): readonly string[] {
@@ -115,8 +123,9 @@ function failing(view: NodeView, node: PeerView): readonly string[] {
   return [...words];
 }
 
-function groupStatus(group: GroupView, stale: boolean, events: readonly Event[]): GroupStatus {
+function groupStatus(group: GroupView, stale: boolean, { events, wall_ms }: StatusContext): GroupStatus {
   const since = group.since_ms ?? null;
+  const remaining_ms = group.pause?.remaining_ms ?? null;
   return {
     name: group.name,
     owner: stale ? null : (group.owner ?? null),
@@ -126,8 +135,16 @@ function groupStatus(group: GroupView, stale: boolean, events: readonly Event[])
     standbys: stale ? [] : group.standbys,
     state: stale ? "unknown" : groupState(group),
     addresses_restored: group.addressesRestored,
+    paused_until: remaining_ms === null ? null : new Date(wall_ms + remaining_ms).toISOString(),
+    pause_remaining_ms: remaining_ms,
+    pause_text: remaining_ms === null ? null : pauseText(events, group.name),
     last_move: lastMove(events, group.name),
   };
+}
+
+function pauseText(events: readonly Event[], name: string): string | null {
+  const told = events.findLast(({ code, group }) => code === "group-paused" && (group === name || group === null));
+  return told?.text ?? null;
 }
 
 function groupState(group: GroupView): GroupStatus["state"] {

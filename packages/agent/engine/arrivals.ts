@@ -38,12 +38,8 @@ export class Arrivals {
     // The seal's boot is the sender's proof; a message may not speak for another.
     if (parsed.value.boot !== opened.value.boot) return this.#rejected(link, "sender", from);
     this.#copies.add(parsed.value.boot, parsed.value.message);
-    this.#input({
-      kind: "heartbeat",
-      link,
-      heartbeat: parsed.value,
-      source: this.#sourceOf(link, parsed.value.boot, from),
-    });
+    const source = this.#sourceOf(link, parsed.value.boot, from);
+    this.#input({ kind: "heartbeat", link, heartbeat: parsed.value, source });
     return parsed.value.node;
   }
 

@@ -60,6 +60,8 @@ export interface Peer {
   readonly heardParts: Map<string, { readonly report: HeardReport; readonly at: Instant }>;
   about: NodeReport | undefined;
   adapters: readonly AdapterReport[];
+  /** Its last reports were made after this; undefined: not known. */
+  reportedAt: Instant | undefined;
   /** What its operators ask of this node, as it said last. */
   requests: readonly OperatorRequest[];
   /** Our messages to this peer. */
@@ -99,6 +101,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     heardParts: new Map(),
     about: undefined,
     adapters: [],
+    reportedAt: undefined,
     requests: [],
     messagesSent: 0,
     sentAt: new Float64Array(SENT_REMEMBERED),
@@ -123,6 +126,7 @@ export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
   peer.heardParts.clear();
   peer.about = undefined;
   peer.adapters = [];
+  peer.reportedAt = undefined;
   peer.requests = [];
   peer.processed.fill(0);
   peer.eventsHad = 0;

@@ -31,6 +31,8 @@ export function viewUnheard(state: NodeState, node: NodeConfig, now: Instant): P
     stopping: false,
     stalled: false,
     abstaining: false,
+    reluctant: false,
+    unfit: undefined,
     digest: undefined,
     generation: undefined,
     heard: [],

@@ -1,8 +1,10 @@
 /** Takes a heartbeat in: who it is from and whether that is proven, how it was heard, then everything it carries. */
+import { hearAdapters, heardOnLink } from "./adapters.ts";
 import { settleClaims } from "./alone.ts";
 import { happened, takeEvents } from "./events.ts";
 import { leaseContext } from "./leases.ts";
 import { followMove } from "./moves.ts";
+import { hearPause, ownedBy } from "./pausing.ts";
 import { overhear, votes } from "./overhearing.ts";
 import { hearOutcomes } from "./requests.ts";
 import { isTwin, noticeNonsense, stranger, tellNonsense } from "./impostors.ts";
@@ -18,7 +20,7 @@ import { ROUND_MAX } from "../ownership/lease/ballot.ts";
 import type { Input } from "../effects.ts";
 import type { GroupReport, Heartbeat, HeardReport, LeaseEntry } from "../wire/messages.ts";
 import type { NodeName } from "../units/names.ts";
-import { between, earliest, type Instant } from "../units/time.ts";
+import { between, earliest, instant, type Instant } from "../units/time.ts";
 
 /** Messages may overtake each other by this many before they count as lost. */
 const REORDER = 2;
@@ -39,6 +41,7 @@ export function receive(state: NodeState, input: Extract<Input, { kind: "heartbe
   if (peer === undefined || hearing === undefined) return stranger(state, input, now);
   if (isTwin(state, peer, input, now)) return;
   if (!isFormerBoot(peer, heartbeat.boot, state.cluster.timing.dead, now)) peer.speaks = heartbeat.speaks;
+  heardOnLink(state, link, now);
   if (heartbeat.toBoot !== state.boot) {
     // Sent to the daemon before us; lost it is not.
     if (heartbeat.boot === peer.boot) countMessage(hearing, heartbeat.message);
@@ -177,7 +180,7 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   if (firstPart && saysEverything(state)) peer.heard = heartbeat.heard;
   else if (firstPart) keepHeardReports(peer, heartbeat.heard, (report) => isKnown(state, report), now);
   if (heartbeat.about !== undefined) peer.about = heartbeat.about;
-  if (heartbeat.adapters.length > 0) peer.adapters = heartbeat.adapters;
+  if (firstPart) takeAdapters(state, peer, heartbeat, now);
   peer.requests = (firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests]).slice(-REQUESTS_MAX);
   judgeConfiguration(state, now);
   for (const report of heartbeat.groups) {
@@ -189,6 +192,16 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   }
 }
 
+/** What it says of itself is as old as our message in its echo at most: one that was held up on the way proves nothing. */
+function takeAdapters(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
+  const { echo, adapters } = heartbeat;
+  const sent = echo === undefined ? undefined : whenSent(peer, echo.message);
+  const made = echo === undefined || sent === undefined ? undefined : instant(sent + echo.held_us / 1000);
+  peer.reportedAt = made !== undefined && made <= now ? made : undefined;
+  peer.adapters = adapters;
+  hearAdapters(state, heartbeat, now);
+}
+
 function isKnown({ cluster }: NodeState, report: HeardReport): boolean {
   return (
     cluster.nodes.some(({ name }) => name === report.peer) && cluster.links.some(({ name }) => name === report.link)
@@ -197,12 +210,14 @@ function isKnown({ cluster }: NodeState, report: HeardReport): boolean {
 
 function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {
   const { name } = peer.config;
+  hearPause(state, group, report.pause, now);
   if (report.fence === "open") {
     settleClaims(state, group, peer, report.ballot, now);
     if (group.owner !== name) {
       group.owner = name;
       group.ownerSince = now;
     }
+    ownedBy(state, group, name);
   } else if (group.owner === name) {
     group.owner = undefined;
     group.ownerSince = undefined;

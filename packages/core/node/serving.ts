@@ -2,6 +2,7 @@
 import { happened } from "./events.ts";
 import { standbys } from "./eligibility.ts";
 import { moveObstacle, placeGroup, startMove } from "./moves.ts";
+import { servePause, settlePauses } from "./pausing.ts";
 import { finishRequest, reply, sameRequest } from "./requests.ts";
 import { type NodeState, tellEverybody } from "./state.ts";
 import type { Input } from "../effects.ts";
@@ -56,8 +57,9 @@ function serve(state: NodeState, request: OperatorRequest, now: Instant): void {
       return serveUndrain(state, request, now);
     case "acknowledge":
       return serveAcknowledge(state, request, now);
-    default:
-      return finishRequest(state, request, "refused", `${action.kind} is not known here`);
+    case "pause":
+    case "resume":
+      return servePause(state, request, action, now);
   }
 }
 
@@ -107,8 +109,14 @@ function serveAcknowledge(state: NodeState, request: OperatorRequest, now: Insta
   finishRequest(state, request, "done", text);
 }
 
+/** Each beat: what was asked for and takes its time. */
+export function settleRequests(state: NodeState): void {
+  settleDrain(state);
+  settlePauses(state);
+}
+
 /** A drain is done when nothing is held here any more and every hand-over was seen to end. */
-export function settleDrain(state: NodeState): void {
+function settleDrain(state: NodeState): void {
   const draining = state.served.find(
     (served) => served.outcome === undefined && served.request.action.kind === "drain",
   );

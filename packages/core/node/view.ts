@@ -1,5 +1,8 @@
 /** Makes the view of a node for people. */
 import { ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
+import { isPaused, pauseReport } from "./pausing.ts";
+import { unfitText } from "./fitness.ts";
+import { isReluctant } from "./reluctance.ts";
 import { viewUnheard } from "./hearsay.ts";
 import { ownFence } from "./sending.ts";
 import { saysEverything } from "./thinning.ts";
@@ -51,6 +54,8 @@ function viewSelf(state: NodeState, node: NodeConfig): PeerView {
     stopping: state.stopping,
     stalled: false,
     abstaining: state.abstaining,
+    reluctant: isReluctant(state),
+    unfit: unfitText(state),
     digest: state.cluster.digest,
     generation: state.cluster.generation,
     heard: [],
@@ -86,6 +91,10 @@ function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
     stopping: last?.stopping ?? false,
     stalled: last?.stalled ?? false,
     abstaining: last?.abstaining ?? false,
+    reluctant: last?.reluctant ?? false,
+    unfit: [...peer.groups.values()].some(({ ineligible }) => ineligible === "unfit")
+      ? "its own node-unfit event says what"
+      : undefined,
     digest: last?.digest,
     generation: last?.generation,
     heard,
@@ -122,6 +131,9 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
     standbys: ready.toSorted((a, b) => config.prefer.indexOf(a) - config.prefer.indexOf(b)),
     fence: ownFence(group, now),
     moving: group.move !== undefined,
+    pause: isPaused(group)
+      ? { remaining_ms: pauseReport(group, now).remaining_ms, lastOwner: group.lastOwner }
+      : undefined,
     addressesRestored: group.addressesRestored,
     candidates,
     cause: group.cause,

@@ -7,7 +7,7 @@
  * RATE is a second. HEX: each datagram begins with it (a recorded header, say); the rest is random.
  */
 import { randomFillSync } from "node:crypto";
-import { type IpAddress, parseIp } from "@holdfast/core/units/ip.ts";
+import { parseIp } from "@holdfast/core/units/ip.ts";
 import { parseMac } from "@holdfast/core/units/mac.ts";
 import { emitUdp } from "@holdfast/core/wire/udp.ts";
 import { check, native } from "@holdfast/linux/load.ts";
@@ -40,7 +40,7 @@ function read(words: readonly string[]): Flood {
     const payload = randomFillSync(new Uint8Array(PAYLOAD_BYTES));
     payload.set(head);
     const addresses = { sourceMac: source, destinationMac: destination };
-    const ends = { source: sourceIp as IpAddress, destination: destinationIp as IpAddress };
+    const ends = { source: sourceIp, destination: destinationIp };
     return emitUdp({ ...addresses, ...ends, sourcePort: 1024 + i, destinationPort: Number(port), payload });
   });
   return { device, rate: Number(rate), seconds: Number(seconds), frames };
