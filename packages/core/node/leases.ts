@@ -226,7 +226,10 @@ function ended(state: NodeState, group: Group, why: EndCause, successor: NodeNam
   if (why === "handed-over" && successor !== undefined) return handedOver(state, group, successor, now);
   ownsNoLonger(state, group);
   if (wasOpen || why === "no-majority") {
-    const reason = why === "no-majority" ? "no majority of the voters for too long" : (group.move?.cause ?? why);
+    const reason =
+      why === "no-majority"
+        ? "no majority of the voters for too long"
+        : (group.move?.cause ?? (state.unfit.size > 0 ? "it is not fit to own anything" : why));
     group.cause = `${state.self.name} released it: ${reason}`;
     happened(state, now, {
       code: "group-released",

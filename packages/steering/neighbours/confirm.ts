@@ -77,8 +77,6 @@ interface Check {
   dueAt: Instant;
   line: EchoLine | undefined;
   readonly asked: Map<IpAddress, Station>;
-  /** How many neighbours were asked by unicast, so that each round goes on behind the one before. */
-  unicast: number;
 }
 
 export class Confirmations {
@@ -117,7 +115,7 @@ export class Confirmations {
     const stations = new Map<string, readonly Station[]>();
     const stationsOf = (place: AnnouncedAddress): readonly Station[] => {
       const key = `${place.interface} ${isIpv4(place.address)}`;
-      const known = stations.get(key) ?? this.#port.stations(place);
+      const known = stations.get(key) ?? oneOfEach(this.#port.stations(place));
       stations.set(key, known);
       return known;
     };
@@ -149,7 +147,7 @@ export class Confirmations {
       if (line.ok) check.line = line.value;
       else if (check.round === CHECK_AFTER_MS.length - 1) return this.#end(check, undefined, now, line.error);
     }
-    for (const station of check.line === undefined ? [] : stations.slice(0, ECHOED_MAX)) {
+    for (const station of check.line === undefined ? [] : someOf(stations, check.round, ECHOED_MAX)) {
       check.asked.set(station.address, station);
       check.line?.ask(station.address, check.round);
     }
@@ -165,12 +163,10 @@ export class Confirmations {
     const mac = this.#port.macOf(name);
     const known = stations.filter((station) => station.mac !== undefined);
     if (mac === undefined || known.length === 0) return;
-    for (let i = 0; i < Math.min(UNICAST_MAX, known.length); i++) {
-      const station = known[(check.unicast + i) % known.length] as Station;
+    for (const station of someOf(known, check.round - UNICAST_FROM, UNICAST_MAX)) {
       check.asked.set(station.address, station);
       this.#port.send(name, question(mac, address, station));
     }
-    check.unicast += UNICAST_MAX;
   }
 
   #heard(check: Check, from: IpAddress, now: Instant): void {
@@ -197,12 +193,32 @@ export class Confirmations {
 
 function newCheck(group: GroupName, term: number, place: AnnouncedAddress, now: Instant): Check {
   const dueAt = after(now, CHECK_AFTER_MS[0] ?? 0);
-  return { group, term, place, startedAt: now, round: 0, dueAt, line: undefined, asked: new Map(), unicast: 0 };
+  return { group, term, place, startedAt: now, round: 0, dueAt, line: undefined, asked: new Map() };
 }
 
 function holds(announcement: Announcement | undefined, term: number, place: AnnouncedAddress): boolean {
   if (announcement?.term !== term) return false;
   return announcement.addresses.some((each) => each.address === place.address && each.interface === place.interface);
+}
+
+/** A station may have many addresses, and has one entry for ours. */
+function oneOfEach(stations: readonly Station[]): readonly Station[] {
+  const macs = new Set<Mac>();
+  return stations.filter(({ mac }) => {
+    if (mac === undefined) return true;
+    const isNew = !macs.has(mac);
+    macs.add(mac);
+    return isNew;
+  });
+}
+
+/** The gateways and references always, of the neighbours in each round the next ones. */
+function someOf(stations: readonly Station[], round: number, most: number): readonly Station[] {
+  const always = stations.filter(({ kind }) => kind !== "neighbour").slice(0, most);
+  const neighbours = stations.filter(({ kind }) => kind === "neighbour");
+  const room = Math.min(most - always.length, neighbours.length);
+  const next = Array.from({ length: room }, (_, i) => neighbours[(round * room + i) % neighbours.length] as Station);
+  return [...always, ...next];
 }
 
 function question(mac: Mac, address: IpAddress, station: Station): Uint8Array {
