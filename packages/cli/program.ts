@@ -129,12 +129,22 @@ function addActing(root: Command, wrap: Wrap): void {
         return resume(context, group as string | undefined, actOptions(options));
       }),
     );
-  acting(root, "reload", "take this node's configuration file over, keeping what is open").action(
-    wrap(async (context, [options]) => {
-      const { reload } = await import("./reload.ts");
-      return reload(context, actOptions(options));
-    }),
-  );
+  acting(root, "reload", "take this node's configuration file over, keeping what is open")
+    .option("--confirm <duration>", "roll it back after that time, unless: holdfast confirm", confirmTime)
+    .option("--confirmed", "what was reloaded with --confirm stays, as: holdfast confirm")
+    .action(
+      wrap(async (context, [options]) => {
+        const { confirmReload, reload } = await import("./reload.ts");
+        const { confirm, confirmed } = options as { confirm?: number; confirmed?: boolean };
+        if (confirmed === true) return confirmReload(context, actOptions(options));
+        return reload(context, { ...actOptions(options), confirm_ms: confirm });
+      }),
+    );
+  command(root, "confirm", "what was reloaded with --confirm stays")
+    .option("--timeout <duration>", "how long to wait for it", timeout, 10_000)
+    .action(
+      wrap(async (context, [options]) => (await import("./reload.ts")).confirmReload(context, actOptions(options))),
+    );
   acting(root, "restart", "replace this node's daemon in place, keeping what it owns").action(
     wrap(async (context, [options]) => {
       const { restart } = await import("./restart.ts");
@@ -225,6 +235,12 @@ function pauseTime(text: string): number {
   const value = parseDuration(text);
   if (value !== undefined && value >= 1000 && value <= LONGEST_PAUSE_MS) return value;
   throw new InvalidArgumentError("a duration from 1s to 7d, such as 30m or 1h.");
+}
+
+function confirmTime(text: string): number {
+  const value = parseDuration(text);
+  if (value !== undefined && value >= 1000 && value <= 3_600_000) return value;
+  throw new InvalidArgumentError("a duration from 1s to 1h, such as 60s.");
 }
 
 function count(text: string): number {

@@ -20,7 +20,7 @@ import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
 import { WatchedInterfaces } from "./watched-interfaces.ts";
-import type { ToControl } from "../channel.ts";
+import type { EngineView, ToControl } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
@@ -149,10 +149,10 @@ export class Daemon {
       file: args.config,
       prepare: () => prepareSoon(args, adapters),
       state: () => this.#engine.state,
-      keys: () => this.#keys,
+      running: () => ({ cluster: this.#cluster, self: this.#self, keys: this.#keys }),
       now: monotonic,
       apply: (prepared) => this.#reconfigure(prepared),
-      tell: (text) => this.#trouble("config-refused", text, "warning"),
+      tell: (code, text, level) => this.#trouble(code, text, level),
     });
   }
 
@@ -192,13 +192,17 @@ export class Daemon {
 
   #asked(): AskedOfEngine {
     return {
-      view: () => ({ view: viewOf(this.#engine.state, monotonic()), engine: this.#runtime.view() }),
+      view: () => ({ view: viewOf(this.#engine.state, monotonic()), engine: this.#engineView() }),
       input: (input) => this.#engine.input(input),
       reload: this.#reload,
       restart: this.#restart,
       trouble: (code, text, level) => this.#trouble(code, text, level),
       send: (message) => this.#control.send(message),
     };
+  }
+
+  #engineView(): EngineView {
+    return { ...this.#runtime.view(), unconfirmed_ms: this.#reload.unconfirmed_ms };
   }
 
   #newRestart(): Restart {
