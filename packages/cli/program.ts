@@ -190,6 +190,16 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return lint(context, files as string[], options as { node?: string });
       }),
     );
+  command(root, "doctor", "this machine and its network: what is wrong, why, and what to do")
+    .option("--config <file>", "the configuration", "/etc/holdfast/holdfast.yaml")
+    .option("--node <name>", "which node this machine is; the daemon's, or the host's name, when not given")
+    .addHelpText("after", "\nExit codes: 0 all is well, 3 warnings, 1 something is wrong.")
+    .action(
+      wrap(async (context, [options]) => {
+        const { doctor } = await import("./doctor.ts");
+        return doctor(context, options as { config: string; node?: string });
+      }),
+    );
   command(root, "schema", "the JSON Schema of holdfast.yaml, for editors").action(
     wrap(async (context) => (await import("./schema.ts")).schema(context)),
   );
