@@ -19,6 +19,8 @@ const PROCESSES = {
   control: "packages/agent/control/main.ts",
   "compile-config": "packages/agent/config/compile-main.ts",
   "compile-keys": "packages/agent/seal/compile-keys-main.ts",
+  witness: "packages/agent/witness/main.ts",
+  "compile-witness": "packages/agent/witness/compile-main.ts",
 };
 
 const COMMON = {

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { BUNDLE, BUNDLED, ENGINE_ENTRY, ROOT } from "./processes.ts";
+import { BUNDLE, BUNDLED, ENGINE_ENTRY, ROOT, WITNESS_ENTRY } from "./processes.ts";
 
 /** Written by tools/bundle.ts as manifest.json. */
 export interface BundleManifest {
@@ -34,4 +34,10 @@ export function bundleState(bundle = BUNDLE, root = ROOT): BundleState {
 export function engineEntry(from?: "source"): string {
   if (from !== "source" && bundleState() === "fresh") return join(BUNDLE, "engine.js");
   return BUNDLED ? join(ROOT, "packages/agent/engine/main.ts") : ENGINE_ENTRY;
+}
+
+/** The same for a witness. */
+export function witnessEntry(): string {
+  if (bundleState() === "fresh") return join(BUNDLE, "witness.js");
+  return BUNDLED ? join(ROOT, "packages/agent/witness/main.ts") : WITNESS_ENTRY;
 }

@@ -39,6 +39,18 @@ export interface EngineView {
   readonly unconfirmed_ms?: number | undefined;
 }
 
+/** One link of the cluster, and this node's end of it. */
+export interface LinkView {
+  readonly name: string;
+  readonly kind: "udp" | "ethernet" | "serial";
+  /** By node: its address, interface or tty there. Nodes without an end are left out. */
+  readonly ends: Readonly<Record<string, string>>;
+  /** The kernel's interface, or the tty, of this node's end; undefined: it has none, or was never found. */
+  readonly device: string | undefined;
+  /** Why this node's end does not work; undefined: nothing is known against it. */
+  readonly trouble: string | undefined;
+}
+
 /** What became, or would become, of a reload on this node. */
 export interface ReloadAnswer {
   /** `planned`: a dry run that could be done; `invalid`: the file, the keys or this machine do not allow it. */
@@ -73,7 +85,13 @@ export type ToControl =
       readonly user: { readonly uid: number; readonly gid: number } | undefined;
       readonly dead_ms: number;
     }
-  | { readonly kind: "view"; readonly id: number; readonly view: NodeView; readonly engine: EngineView }
+  | {
+      readonly kind: "view";
+      readonly id: number;
+      readonly view: NodeView;
+      readonly engine: EngineView;
+      readonly links: readonly LinkView[];
+    }
   | { readonly kind: "event"; readonly event: RecordedEvent }
   | { readonly kind: "reply"; readonly id: number; readonly code: OutcomeCode; readonly text: string }
   | { readonly kind: "reloaded"; readonly id: number; readonly answer: ReloadAnswer }

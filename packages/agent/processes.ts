@@ -11,6 +11,8 @@ export const ENGINE_ENTRY = beside("./engine.js", "./engine/main.ts");
 export const CONTROL_ENTRY = beside("./control.js", "./control/main.ts");
 export const CONFIG_COMPILER_ENTRY = beside("./compile-config.js", "./config/compile-main.ts");
 export const KEYS_COMPILER_ENTRY = beside("./compile-keys.js", "./seal/compile-keys-main.ts");
+export const WITNESS_ENTRY = beside("./witness.js", "./witness/main.ts");
+export const WITNESS_COMPILER_ENTRY = beside("./compile-witness.js", "./witness/compile-main.ts");
 /** Says which version this is. */
 export const PACKAGE_FILE = beside("./package.json", "./package.json");
 /** The source tree; in an installed package there is none, and this is some other directory. */
@@ -22,6 +24,9 @@ export const EXEC_TIME_VARIABLE = "HOLDFAST_EXEC_NS";
 
 /** A small heap, and no helper threads beside the one that matters: little garbage is made. */
 export const ENGINE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"] as const;
+
+/** A witness of many clusters is a small process; its young garbage is a hundred clusters' worth. */
+export const WITNESS_FLAGS = ["--max-semi-space-size=16", "--max-old-space-size=128", "--v8-pool-size=1"] as const;
 
 /** Control answers a person now and then: optimizing compilers would cost it 9 MB of resident memory for nothing. */
 export const CONTROL_FLAGS = [...ENGINE_FLAGS, "--no-opt", "--no-maglev"] as const;

@@ -8,6 +8,7 @@
  *        confirm_ms: it is rolled back after that time, unless POST /v1/confirm {} comes before    -> Reload
  *        config: digest of the plan agreed to; status 200 done, planned or unchanged, 409 refused, 422 invalid, 502 failed
  *   POST /v1/restart {}   replaces the engine that answers, in place                -> Outcome, before it happens
+ *   POST /v1/acknowledge {}  the alarms so far have been seen: they leave every node's status      -> Outcome
  *   POST /v1/move {group, target?}  /v1/drain {node, reason}  /v1/undrain {node}     -> Outcome
  *   POST /v1/pause {group?, for_ms, reason?}  /v1/resume {group?}   without a group: all of them   -> Outcome
  *        each with timeout_ms (default 10000); status 200 done, 409 refused, 502 failed, 504 timeout
@@ -40,8 +41,22 @@ export interface Status {
   };
   readonly nodes: readonly NodeStatus[];
   readonly groups: readonly GroupStatus[];
+  /** What was tried against the cluster and nobody has acknowledged, the last first; at most 50. */
+  readonly alarms: readonly Alarm[];
   /** Sentences for a person: what is wrong and the command that shows more. */
   readonly warnings: readonly Warning[];
+}
+
+/** Stays until `holdfast acknowledge`: it is over by itself, but somebody shall have seen it. */
+export interface Alarm {
+  /** When it was told last. */
+  readonly time: string;
+  readonly node: string;
+  /** Of the event, such as `heartbeat-rejected`. */
+  readonly code: string;
+  readonly text: string;
+  /** How often it was told since the last acknowledgement; an event is told once a minute at most. */
+  readonly count: number;
 }
 
 export interface EngineStatus {
@@ -84,7 +99,7 @@ export interface NodeStatus {
   readonly name: string;
   readonly role: "member" | "witness";
   readonly alive: boolean;
-  readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "unknown";
+  readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "reluctant" | "unknown";
   /** Milliseconds since last heard; 0 for the answering node; null: never. */
   readonly age_ms: number | null;
   readonly links: readonly {
@@ -96,8 +111,10 @@ export interface NodeStatus {
   readonly drain_reason: string | null;
   /** What keeps it from owning a group that prefers it, such as `interface-down`. */
   readonly failing: readonly string[];
-  /** Empty when the answering node does not know it. */
+  /** Of its software; empty when the answering node does not know it. */
   readonly version: string;
+  /** Ids of the keys that it opens, 8 hex digits each, the one it seals with first; empty when it does not say. */
+  readonly keys: readonly string[];
 }
 
 export interface GroupStatus {
@@ -116,7 +133,12 @@ export interface GroupStatus {
   readonly pause_remaining_ms: number | null;
   /** What was said when it was paused; null when not known. */
   readonly pause_text: string | null;
-  readonly last_move: { readonly cause: string; readonly outage_ms: number | null } | null;
+  readonly last_move: {
+    readonly cause: string;
+    readonly outage_ms: number | null;
+    /** From the first announcement to an echo having come back to each address; null: not, not yet, or another node owns it. */
+    readonly confirm_ms: number | null;
+  } | null;
 }
 
 export interface Links {
@@ -131,9 +153,12 @@ export interface Links {
   }[];
 }
 
-/** `from` hears `to`'s heartbeats on `link`: one direction. */
+/** `listener` hears `speaker`'s heartbeats on `link`: one direction. */
 export interface LinkRow {
   readonly link: string;
+  readonly kind: "udp" | "ethernet" | "serial";
+  /** The listener's interface or tty; null: the answering node does not know it. */
+  readonly adapter: string | null;
   readonly listener: string;
   readonly speaker: string;
   readonly state: "ok" | "LOSS" | "DOWN" | "UNKNOWN";
@@ -141,6 +166,8 @@ export interface LinkRow {
   readonly loss_percent: number;
   readonly round_trip_ms: number | null;
   readonly jitter_ms: number | null;
+  /** Why it is DOWN; null in any other state. */
+  readonly reason: string | null;
 }
 
 export interface Event {

@@ -28,13 +28,14 @@ export function linkLines(answer: Links, terminal: Terminal): string[] {
     { title: "LINK" },
     { title: "LISTENER" },
     { title: "HEARS" },
+    { title: "ADAPTER", dropped: 2 },
     { title: "STATE" },
     { title: "AGE", right: true },
     { title: "LOSS", right: true },
     { title: "RTT", right: true },
     { title: "JITTER", right: true, dropped: 1 },
   ];
-  const lines = table(columns, answer.rows.map(linkCells), terminal);
+  const lines = [...table(columns, answer.rows.map(linkCells), terminal), ...reasonLines(answer.rows, terminal)];
   if (answer.rejected.length === 0) return lines;
   const rejected = answer.rejected.map((row) =>
     [row.link, row.reason, row.source, String(row.count)].map((text) => ({ text })),
@@ -43,11 +44,20 @@ export function linkLines(answer: Links, terminal: Terminal): string[] {
   return [...lines, "", ...table(heads, rejected, terminal)];
 }
 
+function reasonLines(rows: readonly LinkRow[], terminal: Terminal): string[] {
+  const down = rows.filter((row) => row.reason !== null);
+  if (down.length === 0) return [];
+  const heads = [{ title: "DOWN" }, { title: "LISTENER" }, { title: "HEARS" }, { title: "WHY" }];
+  const cells = down.map((row) => [row.link, row.listener, row.speaker, row.reason ?? ""].map((text) => ({ text })));
+  return ["", ...table(heads, cells, terminal)];
+}
+
 function linkCells(row: LinkRow): Cell[] {
   return [
     { text: row.link },
     { text: row.listener },
     { text: row.speaker },
+    { text: row.adapter ?? "-" },
     { text: row.state, colour: stateColour(row) },
     { text: row.age_ms === null ? "-" : duration(row.age_ms) },
     { text: row.state === "UNKNOWN" ? "-" : `${row.loss_percent.toFixed(1)}%` },

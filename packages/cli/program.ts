@@ -34,7 +34,7 @@ export function program(
     .addHelpText("after", EXIT_CODES)
     .showSuggestionAfterError()
     .exitOverride();
-  for (const add of [addLooking, addActing, addDaemon]) {
+  for (const add of [addLooking, addActing, addReplacing, addDaemon, addConfiguration, addKeys]) {
     add(
       root,
       (handler) =>
@@ -109,6 +109,14 @@ function addActing(root: Command, wrap: Wrap): void {
         return undrain(context, node as string, actOptions(options));
       }),
     );
+  acting(root, "acknowledge", "say that the alarms were seen: they leave every node's status")
+    .alias("ack")
+    .action(
+      wrap(async (context, [options]) => {
+        const { acknowledge } = await import("./acknowledge.ts");
+        return acknowledge(context, actOptions(options));
+      }),
+    );
   acting(root, "pause", "freeze automation: no takeover, no failback, until the time is over")
     .alias("maintenance")
     .argument("[group]", "which; all when not given")
@@ -129,6 +137,10 @@ function addActing(root: Command, wrap: Wrap): void {
         return resume(context, group as string | undefined, actOptions(options));
       }),
     );
+}
+
+/** What concerns the daemon that answers alone. */
+function addReplacing(root: Command, wrap: Wrap): void {
   acting(root, "reload", "take this node's configuration file over, keeping what is open")
     .option("--confirm <duration>", "roll it back after that time, unless: holdfast confirm", confirmTime)
     .option("--confirmed", "what was reloaded with --confirm stays, as: holdfast confirm")
@@ -172,6 +184,27 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return run({ ...given, node: given.node, socket: context.socket });
       }),
     );
+  command(root, "witness", "votes in many clusters, owns in none: a small process without any privilege")
+    .argument(
+      "[directory]",
+      "one sub-directory for each cluster, with its holdfast.yaml and keys",
+      "/etc/holdfast/witness",
+    )
+    .option("--listen <address:port>", "one UDP port for all clusters", "7400")
+    .option("--node <name>", "the witness's name in the clusters; the only witness of each when not given")
+    .option("--state-dir <directory>", "votes; on a tmpfs", "/run/holdfast-witness")
+    .action(
+      wrap(async (_context, [directory, options]) => {
+        const { witness } = await import("./witness.ts");
+        const { listen, stateDir, node } = options as { listen: string; stateDir: string; node?: string };
+        return witness({ directory: directory as string, listen, stateDir, node });
+      }),
+    );
+  // Only listed here: main.ts hands its words over before anything is parsed.
+  command(root, "lab", "a real cluster in network namespaces on this machine").addArgument(new Argument("[words...]"));
+}
+
+function addConfiguration(root: Command, wrap: Wrap): void {
   command(root, "check-config", "errors in a configuration, or what it promises and risks")
     .argument("[file]", "the configuration", "/etc/holdfast/holdfast.yaml")
     .action(
@@ -203,6 +236,9 @@ function addDaemon(root: Command, wrap: Wrap): void {
   command(root, "schema", "the JSON Schema of holdfast.yaml, for editors").action(
     wrap(async (context) => (await import("./schema.ts")).schema(context)),
   );
+}
+
+function addKeys(root: Command, wrap: Wrap): void {
   const keys = command(root, "keys", "the cluster's secrets");
   command(keys, "new", "make a key file")
     .argument("[file]", "where", "/etc/holdfast/keys")
@@ -213,8 +249,21 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return keysNew(context, file as string, (options as { add?: boolean }).add ?? false);
       }),
     );
-  // Only listed here: main.ts hands its words over before anything is parsed.
-  command(root, "lab", "a real cluster in network namespaces on this machine").addArgument(new Argument("[words...]"));
+  command(keys, "rotate", "change the key of a running cluster, in three steps")
+    .argument("[file]", "where", "/etc/holdfast/keys")
+    .addOption(new Option("--activate", "second step: seal with the new key, which every node opens by now"))
+    .addOption(
+      new Option("--finish", "third step: open the new key alone, which every node seals with by now").conflicts(
+        "activate",
+      ),
+    )
+    .action(
+      wrap(async (context, [file, options]) => {
+        const { rotate } = await import("./keys-rotate.ts");
+        const { activate, finish } = options as { activate?: boolean; finish?: boolean };
+        return rotate(context, file as string, activate ? "activate" : finish ? "finish" : "add");
+      }),
+    );
 }
 
 function command(parent: Command, name: string, description: string): Command {

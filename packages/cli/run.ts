@@ -57,7 +57,8 @@ export const PASSED_ON = [
   "JOURNAL_STREAM",
 ];
 
-function daemonEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+/** What the caller may pass on to a daemon. */
+export function daemonEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const passed: Record<string, string> = { NODE_COMPILE_CACHE: env["NODE_COMPILE_CACHE"] ?? COMPILE_CACHE };
   for (const name of PASSED_ON) {
     const value = env[name];

@@ -22,18 +22,19 @@ const ENGINE: Status["engine"] = {
   },
 };
 
+const NODE = {
+  role: "member",
+  alive: true,
+  state: "up",
+  drained: false,
+  drain_reason: null,
+  failing: [],
+  version: "1.2.0",
+  keys: ["5e3b1f52"],
+} as const;
 const UNDISTURBED = { addresses_restored: 0, paused_until: null, pause_remaining_ms: null, pause_text: null } as const;
 
 export function sampleStatus(changes: Partial<Status> = {}): Status {
-  const node = {
-    role: "member",
-    alive: true,
-    state: "up",
-    drained: false,
-    drain_reason: null,
-    failing: [],
-    version: "1.2.0",
-  } as const;
   const ok = { name: "lan", state: "ok", loss_percent: 0 } as const;
   const loss = { name: "hb", state: "LOSS", loss_percent: 38 } as const;
   return {
@@ -50,9 +51,9 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
     engine: ENGINE,
     timing: { heartbeat_ms: 100, dead_ms: 300, window_ms: 48, keep_ms: 236 },
     nodes: [
-      { ...node, name: "lb1", age_ms: 0, links: [ok, loss] },
+      { ...NODE, name: "lb1", age_ms: 0, links: [ok, loss] },
       {
-        ...node,
+        ...NODE,
         name: "lb2",
         age_ms: 210,
         links: [ok, loss],
@@ -61,7 +62,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         drain_reason: "kernel",
         failing: ["interface-down"],
       },
-      { ...node, name: "lb3", age_ms: 110, links: [ok, { ...loss, state: "ok", loss_percent: 0 }] },
+      { ...NODE, name: "lb3", age_ms: 110, links: [ok, { ...loss, state: "ok", loss_percent: 0 }] },
     ],
     groups: [
       {
@@ -73,7 +74,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         standbys: ["lb3"],
         state: "owned",
         ...UNDISTURBED,
-        last_move: { cause: "manual", outage_ms: 38 },
+        last_move: { cause: "manual", outage_ms: 38, confirm_ms: null },
       },
       {
         name: "db",
@@ -84,9 +85,10 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         standbys: [],
         state: "owned",
         ...UNDISTURBED,
-        last_move: { cause: "drain", outage_ms: 41 },
+        last_move: { cause: "drain", outage_ms: 41, confirm_ms: null },
       },
     ],
+    alarms: [],
     warnings: [
       { text: 'db has no standby: lb2 is drained "kernel"', command: "holdfast undrain lb2" },
       { text: "link hb lb1-lb2: 38% loss", command: "holdfast links hb" },

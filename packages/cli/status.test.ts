@@ -149,8 +149,11 @@ test("coloured and plain tables have the same columns", () => {
 test("links: each direction, and who was rejected", () => {
   const row = {
     link: "lan",
+    kind: "udp" as const,
+    adapter: "eth0",
     listener: "lb1",
     speaker: "lb2",
+    reason: null,
     age_ms: 40,
     loss_percent: 0,
     round_trip_ms: 0.21,
@@ -159,15 +162,20 @@ test("links: each direction, and who was rejected", () => {
   const rows = [
     { ...row, state: "ok" },
     { ...row, listener: "lb2", speaker: "lb1", state: "LOSS", loss_percent: 38, jitter_ms: null },
-    { ...row, listener: "lb3", state: "UNKNOWN", age_ms: null, round_trip_ms: null, jitter_ms: null },
+    { ...row, speaker: "lb3", state: "DOWN", age_ms: 4000, round_trip_ms: null, reason: "no carrier on eth0" },
+    { ...row, listener: "lb3", adapter: null, state: "UNKNOWN", age_ms: null, round_trip_ms: null, jitter_ms: null },
   ] as const;
   const rejected = [{ link: "lan", reason: "auth", source: "10.0.0.99", count: 31 }];
   assert.equal(
     linkLines({ schema: "holdfast.links/1", node: "lb1", rows, rejected }, wide(80)).join("\n"),
-    `LINK  LISTENER  HEARS  STATE     AGE   LOSS     RTT  JITTER
-lan   lb1       lb2    ok       0.0s   0.0%  0.21ms  0.01ms
-lan   lb2       lb1    LOSS     0.0s  38.0%  0.21ms       -
-lan   lb3       lb2    UNKNOWN     -      -       -       -
+    `LINK  LISTENER  HEARS  ADAPTER  STATE     AGE   LOSS     RTT  JITTER
+lan   lb1       lb2    eth0     ok       0.0s   0.0%  0.21ms  0.01ms
+lan   lb2       lb1    eth0     LOSS     0.0s  38.0%  0.21ms       -
+lan   lb1       lb3    eth0     DOWN     4.0s   0.0%       -  0.01ms
+lan   lb3       lb2    -        UNKNOWN     -      -       -       -
+
+DOWN  LISTENER  HEARS  WHY
+lan   lb1       lb3    no carrier on eth0
 
 REJECTED ON  REASON  FROM       COUNT
 lan          auth    10.0.0.99     31`,
@@ -202,6 +210,23 @@ test("why: the answer, the evidence, the sum of the phases, the others", () => {
 detect 249 + elect 5.3 + claim 1 + announce 0.4 = outage 255.7 ms (estimate)
 lb1: down`,
   );
+});
+
+test("why and history: whether the take-over was confirmed stands behind what it cost", () => {
+  const confirmed: Event = {
+    ...event,
+    number: 8,
+    code: "takeover-confirmed",
+    text: "web on lb2: 10.0.0.1 answered",
+    phases: { confirm: 7.3 },
+  };
+  const shown = (...events: readonly Event[]): string[] =>
+    historyLines({ schema: "holdfast.history/1", node: "lb1", events, trouble: null }, piped, NOON);
+  assert.match(shown(event, confirmed)[1] ?? "", /= outage 255\.7 ms \(estimate\), confirmed after 7\.3 ms$/);
+  assert.equal(shown(event, confirmed).length, 3, "the check has no outage of its own");
+  assert.match(shown(event, { ...confirmed, phases: null })[1] ?? "", /, confirmed$/);
+  assert.match(shown(event, { ...confirmed, code: "takeover-unconfirmed" })[1] ?? "", /, not confirmed$/);
+  assert.match(shown(event, { ...confirmed, node: "lb3" })[1] ?? "", /\(estimate\)$/);
 });
 
 test("history: a day that is not today is named, and a disk that is behind is told", () => {

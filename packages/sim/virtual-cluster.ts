@@ -7,17 +7,19 @@ import { type EffectFaults, NO_EFFECT_FAULTS } from "./effect-faults.ts";
 import { SimulatedFence } from "./fence.ts";
 import type { Ambush, ProcessFaults } from "./interruptions.ts";
 import { KernelClock } from "./kernel-clock.ts";
+import { probe, type Probe } from "./probing.ts";
 import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
 import { Attacker, type AttackerPlan, SealedEnd } from "./sealing.ts";
 import { run, wake } from "./turn.ts";
+import type { Wiring } from "./wiring.ts";
 import { overTheWire } from "./versions.ts";
 import { type Daemon, newDaemon, type VirtualKernel, type VirtualNode } from "./virtual-node.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { newNode } from "@holdfast/core/node.ts";
 import { reloadPlan } from "@holdfast/core/node/reload-plan.ts";
 import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
-import { type Cluster, segmentsOf } from "@holdfast/core/cluster.ts";
+import { adaptersOf, type Cluster } from "@holdfast/core/cluster.ts";
 import type { Effect, Input, VoterRecord } from "@holdfast/core/effects.ts";
 import { nextRandom, type RandomState, seededRandom } from "@holdfast/core/random.ts";
 import type { Heartbeat, OperatorAction } from "@holdfast/core/wire/messages.ts";
@@ -59,6 +61,9 @@ export class VirtualCluster extends VirtualTime {
   /** Nodes whose software knows version 1 of the heartbeat alone. */
   readonly versionOne = new Set<NodeName>();
   attacker: Attacker | undefined;
+  probe: (node: VirtualNode, effect: Probe) => void = (node, effect) => probe(this, node, effect);
+  /** What the adapters are plugged into; undefined: nobody is told of any, and all of them work. */
+  wiring: Wiring | undefined;
   /** Everything that happened, folded into one number. */
   digest = 0x811c9dc5;
   /** Called for a daemon that was killed between two effects. */
@@ -110,7 +115,7 @@ export class VirtualCluster extends VirtualTime {
     return {
       name,
       cluster: undefined,
-      kernel: this.#newKernel(rate, 1000 * nextRandom(this.#clocks)),
+      kernel: this.#newKernel(name, rate, 1000 * nextRandom(this.#clocks)),
       formerKernels: [],
       records: new Map(),
       abstainUntil: 0,
@@ -130,18 +135,19 @@ export class VirtualCluster extends VirtualTime {
     };
   }
 
-  #newKernel(rate: number, offset: number): VirtualKernel {
+  #newKernel(name: NodeName, rate: number, offset: number): VirtualKernel {
     this.#kernels += 1;
     const { timing, groups } = this.cluster;
     const clock = new KernelClock(this, { rate, offset, jiffy_ms: timing.jiffy, random: this.#clocks });
-    const segments = [...new Set(groups.flatMap((group) => segmentsOf(group)))];
-    const macs = segments.map((segment, i): [string, Mac] => [
-      segment,
+    const self = this.cluster.nodes.find((node) => node.name === name);
+    const all = self === undefined ? [] : groups.flatMap((group) => adaptersOf(self, group).flat());
+    const macs = [...new Set(all)].map((adapter, i): [InterfaceName, Mac] => [
+      adapter,
       `02:00:00:${hexByte(this.#kernels >> 8)}:${hexByte(this.#kernels)}:${hexByte(i)}` as Mac,
     ]);
     const times = { window_ms: timing.window, keep_ms: timing.keep };
     const fence = new SimulatedFence(clock, times, this.plant.fence);
-    return { id: this.#identity("c0") as KernelId, clock, fence, macs: new Map(macs) };
+    return { id: this.#identity("c0") as KernelId, clock, fence, macs: new Map(macs), placed: new Map() };
   }
 
   #identity(prefix: string): string {
@@ -196,16 +202,17 @@ export class VirtualCluster extends VirtualTime {
         pauses: node.pauses,
         interfacesDown: [...node.interfacesDown],
         wallOffset_ms: 0,
+        placed: new Map([...node.kernel.placed].filter(([group]) => open.has(group))),
       },
       now,
     );
-    node.daemon = newDaemon(
-      state,
-      boot,
-      this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot),
-    );
+    const wire = this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot);
+    node.daemon = newDaemon(state, boot, wire);
     node.frozen = false;
     node.exited = false;
+    for (const [link, on] of this.wiring?.links() ?? [])
+      if (this.wiring?.adapterOf(link, node.name) === on)
+        node.daemon.queue.push({ kind: "linkBound", link, interface: on });
     wake(this, node);
   }
 
@@ -242,7 +249,7 @@ export class VirtualCluster extends VirtualTime {
     const node = this.node(name);
     this.kill(name);
     this.counts.reboots += 1;
-    node.kernel = this.#newKernel(node.kernel.clock.rate, 1000 * nextRandom(this.#clocks));
+    node.kernel = this.#newKernel(node.name, node.kernel.clock.rate, 1000 * nextRandom(this.#clocks));
     node.formerKernels.length = 0;
     node.crashes = [];
     node.exited = true;
@@ -265,7 +272,7 @@ export class VirtualCluster extends VirtualTime {
     const { rate, offset } = node.kernel.clock;
     node.formerKernels.push(node.kernel);
     if (node.formerKernels.length > 4) node.formerKernels.shift();
-    node.kernel = this.#newKernel(rate, offset);
+    node.kernel = this.#newKernel(node.name, rate, offset);
     node.addresses.clear();
     node.records = undefined;
   }
@@ -335,29 +342,20 @@ export class VirtualCluster extends VirtualTime {
     this.checkers.votes.saved(node, group, record, this.now);
   }
 
-  /** ARP or neighbour discovery: the reference answers always, a group's address when another node's fence is open. */
-  probe(node: VirtualNode, { of, addresses }: Extract<Effect, { kind: "probe" }>): void {
-    const there = (name: NodeName): boolean => !this.clientsCut.has(name);
-    const owners = [...this.nodes.keys()].filter(
-      (name) => name !== node.name && of !== undefined && this.isOpen(name, of),
-    );
-    if (!there(node.name) || (of !== undefined && !owners.some(there))) return;
-    const from = { mac: "02:00:00:00:00:fe" as Mac, interface: "eth0" as InterfaceName };
-    for (const address of addresses)
-      this.at(0.5, () => this.#arrived(node.name, { kind: "answered", of, address, ...from }));
-  }
-
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {
     this.sending?.(node.name, heartbeat);
     if (daemon.wire === undefined || this.attacker === undefined) {
       this.network.carry(node.name, to, link, () => {
+        if (this.wiring?.carries(node, this.node(to), link) === false) return;
         const input = overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to));
-        this.#arrived(to, input);
+        this.arrived(to, input);
       });
       return;
     }
     const bytes = this.attacker.pass(link, daemon.wire.seal(to, link, heartbeat));
-    this.network.carry(node.name, to, link, () => this.#opened(to, link, bytes));
+    this.network.carry(node.name, to, link, () => {
+      if (this.wiring?.carries(node, this.node(to), link) !== false) this.#opened(to, link, bytes);
+    });
     const old = this.attacker.replay();
     if (old === undefined) return;
     const victim = this.pick([...this.nodes.keys()]);
@@ -367,10 +365,10 @@ export class VirtualCluster extends VirtualTime {
 
   #opened(to: NodeName, link: LinkName, bytes: Uint8Array): void {
     const node = this.node(to);
-    for (const input of node.daemon?.wire?.open(link, bytes, node.kernel.clock.now()) ?? []) this.#arrived(to, input);
+    for (const input of node.daemon?.wire?.open(link, bytes, node.kernel.clock.now()) ?? []) this.arrived(to, input);
   }
 
-  #arrived(to: NodeName, input: Input): void {
+  arrived(to: NodeName, input: Input): void {
     const node = this.nodes.get(to);
     if (node?.daemon === undefined) return;
     node.daemon.queue.push(input);

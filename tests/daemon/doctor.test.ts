@@ -84,14 +84,14 @@ describe("doctor", { skip: unable() }, () => {
         ),
       );
       const deaf = await doctor("n3");
-      finds(deaf, "links", "fail", /^7400\/udp from n1 arrives on lan, not on priv$/);
+      finds(deaf, "links", "fail", /^7400\/udp from n1 arrives on lan, not on priv/);
       finds(deaf, "packet-filter", "warn", /inet stray input drops udp\/7400 under conditions/);
       await until("n1 knows", async () =>
         (await cluster.links("n1")).rows.some(
           (row) => row.listener === "n3" && row.speaker === "n1" && row.state === "DOWN",
         ),
       );
-      finds(await doctor("n1"), "links", "fail", /^7400\/udp from n1 arrives at n3 on lan, not on priv$/);
+      finds(await doctor("n1"), "links", "fail", /^7400\/udp from n1 arrives at n3 on lan, not on priv/);
     } finally {
       await cluster.run("n3", "nft", "delete table inet stray");
     }

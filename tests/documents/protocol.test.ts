@@ -317,6 +317,7 @@ test("every reason to drop a datagram is in the document, and none more", () => 
     replay: true,
     sender: true,
     parse: true,
+    garbled: true,
     link: true,
     flood: true,
     filtered: true,

@@ -17,7 +17,6 @@ import { failure, success } from "@holdfast/core/units/result.ts";
 import { type Instant, instant, milliseconds } from "@holdfast/core/units/time.ts";
 import { type NativeAead, nativeAead } from "@holdfast/linux/aead.ts";
 import { native } from "@holdfast/linux/load.ts";
-import { DatagramSource } from "@holdfast/linux/packet/socket-address.ts";
 import { VirtualTime } from "@holdfast/sim/virtual-time.ts";
 
 export const NODES = ["n1", "n2", "n3"] as [NodeName, NodeName, NodeName];
@@ -87,7 +86,6 @@ export class SealedCluster extends VirtualTime {
   around: (node: SealedNode, input: Input, take: () => void) => void = (_node, _input, take) => take();
   /** A voter's record is to be kept: for checks of its way from one to the next. */
   saved: (node: SealedNode, group: GroupName, record: VoterRecord) => void = () => {};
-  readonly #source = new DatagramSource();
 
   constructor(seed: number) {
     super();
@@ -125,7 +123,7 @@ export class SealedCluster extends VirtualTime {
 
   /** The bytes reach the node's socket now. */
   deliver(to: SealedNode, link: LinkName, datagram: Uint8Array): void {
-    if (to.running) to.arrivals.received(link, datagram, this.#source);
+    if (to.running) to.arrivals.received(link, datagram, () => "10.0.0.66:7400");
   }
 
   /** A payload under the real key and boot of `from`, as a member with a broken memory would seal it. */

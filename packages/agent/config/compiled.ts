@@ -10,7 +10,7 @@ import type { ParsedConfig } from "./parsed-config.ts";
 import { readConfigBytes } from "./read-file.ts";
 
 /** Raised with every change of ParsedConfig or Cluster, or of what a text means. */
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
 export interface LoadOptions {
   /** A directory of ours alone for compiled configurations, made when absent; undefined: none. */

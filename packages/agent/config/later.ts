@@ -12,9 +12,6 @@ const REMOVE = "remove it";
 
 const LATER: readonly Later[] = [
   { path: "checks", hint: "remove it, and checks from the groups" },
-  { path: "links.*.ethernet", hint: "give the link a port; links are UDP only" },
-  { path: "links.*.serial", hint: "give the link a port; links are UDP only" },
-  { path: "links.*.multicast", hint: "remove it; heartbeats are unicast" },
   { path: "groups.*.routes", hint: REMOVE },
   { path: "groups.*.services", hint: "remove it; systemd starts the services" },
   { path: "groups.*.isolation", hint: "remove it; isolation is of the address" },

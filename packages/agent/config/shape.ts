@@ -71,9 +71,23 @@ const timing = z.strictObject({
   dead: duration("The voters' lease: silence that counts as death, at most 5s; 300ms when absent").optional(),
 });
 
-const link = z.strictObject({
-  port: z.int().min(1).max(65535).meta({ description: "UDP port of the heartbeats" }),
-});
+const BAUD_RATES = [9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600] as const;
+
+const link = z
+  .strictObject({
+    port: z.int().min(1).max(65535).optional().meta({ description: "UDP port of the heartbeats" }),
+    multicast: z.string().optional().meta({
+      description: "With port: the group they are sent to, such as 239.192.74.0; each node's own address when absent",
+    }),
+    ethernet: z.string().optional().meta({
+      description: "Interface of an Ethernet link, which needs no IP; a node may name another one",
+    }),
+    serial: z.string().optional().meta({
+      description: "Path of the tty of a serial line between two nodes; a node may name another one",
+    }),
+    baud: z.literal(BAUD_RATES).optional().meta({ description: "Speed of a serial line; 115200 when absent" }),
+  })
+  .meta({ oneOf: [{ required: ["port"] }, { required: ["ethernet"] }, { required: ["serial"] }] });
 
 const node = z
   .object({
@@ -84,7 +98,9 @@ const node = z
       .meta({ description: "Logical interface names to this node's own" }),
   })
   .catchall(z.string())
-  .meta({ description: "The node's address on each link, by the link's name" });
+  .meta({
+    description: "The node's address, interface or tty on each link, by the link's name; none: it has no end of it",
+  });
 
 const group = z.strictObject({
   ownership: z.literal("lease").optional(),
@@ -102,6 +118,10 @@ const group = z.strictObject({
   ).optional(),
   on_quorum_loss: z.enum(["release", "hold"]).optional().meta({
     description: "hold: an owner without a majority answers on while nobody else is known to claim the group",
+  }),
+  on_conflict: z.enum(["defend", "yield", "alarm"]).optional().meta({
+    description:
+      "When a stranger uses an address: defend it (default), give the group up while he keeps it, or only tell",
   }),
   steering: z.array(z.literal("neighbours")).min(1).max(1).optional(),
 });
@@ -125,6 +145,7 @@ export const shape = z.strictObject({
 });
 
 export type Shape = z.infer<typeof shape>;
+export type LinkShape = z.infer<typeof link>;
 export type NodeShape = z.infer<typeof node>;
 export type GroupShape = z.infer<typeof group>;
 export type AddressShape = z.infer<typeof address>;

@@ -1,5 +1,5 @@
 /** For tests: what the engine of lb1 sees in a healthy cluster of three nodes, two links and two groups. */
-import type { EngineView } from "../channel.ts";
+import type { EngineView, LinkView as LinkEnds } from "../channel.ts";
 import type { GroupView, LinkView, NodeView, PeerView } from "@holdfast/core/view.ts";
 
 const NAMES = ["lb1", "lb2", "lb3"];
@@ -33,6 +33,7 @@ export function examplePeer(name: string, changes: Partial<PeerView> = {}): Peer
     stopping: false,
     stalled: false,
     abstaining: false,
+    reluctant: false,
     digest: "a1f3c2d4",
     generation: 1,
     heard: self ? [] : LINKS.map((link) => exampleLink(link)),
@@ -65,6 +66,16 @@ export function exampleLink(link: string, changes: Partial<LinkView> = {}): Link
     } as unknown as LinkView),
     ...changes,
   };
+}
+
+export function exampleLinks(): readonly LinkEnds[] {
+  return LINKS.map((name, i) => ({
+    name,
+    kind: "udp",
+    ends: Object.fromEntries(NAMES.map((node, j) => [node, `10.0.${i}.1${j + 1}`])),
+    device: `eth${i}`,
+    trouble: undefined,
+  }));
 }
 
 export function exampleGroup(

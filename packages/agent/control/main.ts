@@ -58,7 +58,7 @@ function main(): void {
 function take({ views, history: recorded, requests: asked, drained, paused }: Running, message: ToControl): void {
   switch (message.kind) {
     case "view":
-      return views.answered(message.id, message.view, message.engine);
+      return views.answered(message);
     case "event":
       return recorded.record(message.event);
     case "reply":

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { exampleEngine, exampleGroup, exampleView } from "./example-view.ts";
+import { exampleEngine, exampleLinks, exampleGroup, exampleView } from "./example-view.ts";
 import { ask, eventually, scriptedEngine } from "./scripted-engine.ts";
 import { status } from "./status.ts";
 import { whyGroup } from "./why.ts";
@@ -19,10 +19,10 @@ const pause = { remaining_ms: 3_540_000, lastOwner: "lb1" as NodeName };
 
 function seenWith(changes: Parameters<typeof exampleGroup>[3]): Parameters<typeof status>[0] {
   const view = exampleView({ groups: [exampleGroup("web", "lb1", ["lb2"], changes)] });
-  return { view, engine: exampleEngine(), age_ms: 5, stale: false };
+  return { view, engine: exampleEngine(), links: exampleLinks(), age_ms: 5, stale: false };
 }
 
-const context = { events: [], trouble: undefined, version: "0.1.0", wall_ms: WALL };
+const context = { events: [], alarms: [], trouble: undefined, version: "0.1.0", wall_ms: WALL };
 
 test("a paused group: degraded, a sentence with the command that ends it, and when it ends by itself", () => {
   const answer = status(seenWith({ pause }), context);

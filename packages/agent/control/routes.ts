@@ -57,6 +57,7 @@ export function routes(sources: Sources): Handler {
         return ok(
           status(seen, {
             events: history.events(),
+            alarms: history.alarms(),
             trouble: history.trouble(),
             version,
             wall_ms: wall(),
@@ -83,6 +84,7 @@ export function routes(sources: Sources): Handler {
       case "/v1/reload":
       case "/v1/confirm":
         return reload(sources, route, request.body);
+      case "/v1/acknowledge":
       case "/v1/move":
       case "/v1/drain":
       case "/v1/undrain":
@@ -97,7 +99,9 @@ export function routes(sources: Sources): Handler {
 }
 
 const ACTING: ReadonlySet<string> = new Set(
-  ["move", "drain", "undrain", "pause", "resume", "restart", "reload", "confirm"].map((word) => `/v1/${word}`),
+  ["acknowledge", "move", "drain", "undrain", "pause", "resume", "restart", "reload", "confirm"].map(
+    (word) => `/v1/${word}`,
+  ),
 );
 
 function allow(method: string, route: string): void {
@@ -190,6 +194,8 @@ async function act(sources: Sources, route: string, body: unknown): Promise<Answ
   if (seen.stale)
     throw new HttpFailure(503, "engine-silent", `the engine on ${sources.node} does not answer`, "holdfast status");
   if (route === "/v1/restart") return answerOf(await sources.requests.restart(timeout_ms));
+  if (route === "/v1/acknowledge")
+    return answerOf(await sources.requests.put(sources.node, { kind: "acknowledge" }, timeout_ms));
   const planned = plan(sources, seen, route, fields);
   if ("schema" in planned) return { status: STATUS_OF[planned.code], body: planned };
   return answerOf(await sources.requests.put(planned.target, planned.action, timeout_ms));

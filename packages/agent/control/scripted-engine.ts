@@ -9,7 +9,7 @@ import type { Duplex } from "node:stream";
 import type { RecordedEvent, ToControl, ToEngine } from "../channel.ts";
 import type { NodeView } from "@holdfast/core/view.ts";
 import { lineReader } from "./channel.ts";
-import { exampleEngine, exampleView } from "./example-view.ts";
+import { exampleEngine, exampleLinks, exampleView } from "./example-view.ts";
 
 export interface ScriptedEngine {
   readonly child: ChildProcess;
@@ -81,7 +81,7 @@ export async function scriptedEngine(options: EngineOptions = {}): Promise<Scrip
       engine.said.push(message);
       if (message.kind === "listening") resolve();
       if (message.kind === "view" && engine.view)
-        tell({ kind: "view", id: message.id, view: engine.view, engine: exampleEngine() });
+        tell({ kind: "view", id: message.id, view: engine.view, engine: exampleEngine(), links: exampleLinks() });
       if (message.kind === "request") engine.onRequest(message);
     });
     stream.on("data", read);

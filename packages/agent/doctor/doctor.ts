@@ -141,11 +141,16 @@ async function askDaemon(
 
 /** What goes over each link, for sentences. */
 function carriersOf(links: readonly LinkConfig[]): ReadonlyMap<string, string> {
-  return new Map(links.map((link) => [link.name, portsOf(link).map((port) => `${port}/udp`)[0] ?? "the heartbeat"]));
+  return new Map(links.map((link) => [link.name, carrierOf(link)]));
+}
+
+function carrierOf(link: LinkConfig): string {
+  if (link.kind === "udp") return `${link.port}/udp`;
+  return link.kind === "ethernet" ? "EtherType 0x88b5" : "the serial line";
 }
 
 function portsOf(link: LinkConfig): readonly number[] {
-  return "port" in link && typeof link.port === "number" ? [link.port] : [];
+  return link.kind === "udp" ? [link.port] : [];
 }
 
 function aliveOf(status: Status | undefined): ReadonlySet<string> {

@@ -80,7 +80,8 @@ table("key file", [
 ]);
 
 function row(link: string, listener: string, speaker: string, state: LinkRow["state"] = "ok"): LinkRow {
-  return { link, listener, speaker, state, age_ms: 1, loss_percent: 38, round_trip_ms: 1, jitter_ms: 0 };
+  const measured = { age_ms: 1, loss_percent: 38, round_trip_ms: 1, jitter_ms: 0 };
+  return { link, kind: "udp", adapter: "eth1", listener, speaker, state, ...measured, reason: null };
 }
 
 function links(...changed: readonly LinkRow[]): Parameters<typeof judgeLinks>[0] {
@@ -97,13 +98,13 @@ table("links", [
     "one direction of one",
     judgeLinks(links(row("hb", "lb1", "lb2", "DOWN"))),
     "fail",
-    /^7400\/udp from lb2 arrives on lan, not on hb$/,
+    /^7400\/udp from lb2 arrives on lan, not on hb \(eth1\)$/,
   ],
   [
     "the other direction",
     judgeLinks(links(row("hb", "lb2", "lb1", "DOWN"))),
     "fail",
-    /^7400\/udp from lb1 arrives at lb2 on lan, not on hb$/,
+    /^7400\/udp from lb1 arrives at lb2 on lan, not on hb \(eth1\)$/,
   ],
   ["loss", judgeLinks(links(row("hb", "lb1", "lb2", "LOSS"))), "warn", /38% of lb2's are lost on hb/],
   ["a dead node", judgeLinks({ ...links(), alive: new Set(["lb1"]) }), "fail", /lb2 is not heard on any link/],

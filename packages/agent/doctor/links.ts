@@ -47,7 +47,7 @@ function judgePeer(
       findings.push(
         fail(
           CHECK,
-          `${what(row)} from ${peer} arrives on ${arriving(heard) || "no link"}, not on ${row.link}`,
+          `${what(row)} from ${peer} arrives on ${arriving(heard) || "no link"}, not on ${row.link}${because(row)}`,
           `look at the way from ${peer} to ${node}: cable, VLAN, packet filter here (see packet-filter), routes`,
         ),
       );
@@ -61,7 +61,7 @@ function judgePeer(
       findings.push(
         fail(
           CHECK,
-          `${what(row)} from ${node} arrives at ${peer} on ${arriving(told) || "no link"}, not on ${row.link}`,
+          `${what(row)} from ${node} arrives at ${peer} on ${arriving(told) || "no link"}, not on ${row.link}${because(row)}`,
           `look at the way from ${node} to ${peer}, and: holdfast doctor on ${peer}`,
         ),
       );
@@ -71,4 +71,9 @@ function judgePeer(
       );
   }
   return findings;
+}
+
+function because({ adapter, reason }: LinkRow): string {
+  const on = adapter === null ? "" : ` (${adapter})`;
+  return reason === null ? on : `${on}: ${reason}`;
 }

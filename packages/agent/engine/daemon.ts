@@ -1,17 +1,22 @@
 /** Joins the core to this machine: every adapter it performs effects with, and everything that wakes it. */
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
+import { nodeReport } from "./about.ts";
 import { monotonic } from "./clock.ts";
 import { ControlChild } from "./control-child.ts";
-import { unprivilegedUser } from "./user.ts";
-import { Engine } from "./engine.ts";
+import { helloOf } from "./hello.ts";
+import { type Adapters as Performers, Engine } from "./engine.ts";
 import { engineSealer } from "./engine-sealer.ts";
 import { type AskedOfEngine, takeFromControl } from "./from-control.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
+import { placedOn } from "./group-places.ts";
+import { followInterfaces, WatchedInterfaces } from "./interfaces.ts";
 import { Links } from "./links.ts";
+import { raiseLoopback } from "./loopback.ts";
 import type { Marks } from "./marks.ts";
 import { logEvent, logLine } from "./log.ts";
+import { OwnWatch } from "./own-watch.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
 import { Reload } from "./reload.ts";
 import { Restart } from "./restart.ts";
@@ -19,8 +24,7 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
-import { WatchedInterfaces } from "./watched-interfaces.ts";
-import type { EngineView, ToControl } from "../channel.ts";
+import type { EngineView } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
@@ -47,8 +51,6 @@ export interface DaemonOptions extends Prepared {
 const HOUSEKEEPING_MS = 1000;
 const CONTROL_LATER_MS = 30;
 const RESTART_TIMEOUT_MS = 10_000;
-/** A wall clock that moved by less is only slewed. */
-const CLOCK_STEP_MS = 100;
 /** After `stop`, and whatever happens, the daemon is gone by then: what it still holds ends by itself. */
 const STOP_PATIENCE_LEASES = 6;
 
@@ -62,6 +64,7 @@ export class Daemon {
   readonly #control: ControlChild;
   readonly #wakeup: Wakeup;
   readonly #runtime: Runtime;
+  readonly #watch: OwnWatch;
   readonly #starts: Starts;
   readonly #restart: Restart;
   readonly #reload: Reload;
@@ -70,7 +73,6 @@ export class Daemon {
   #self: NodeConfig;
   #keys: Keys;
   readonly #takesOver: boolean;
-  #wallOffset = Date.now() - monotonic();
 
   constructor(options: DaemonOptions) {
     const { cluster, self, adapters, args, boot } = options;
@@ -78,7 +80,7 @@ export class Daemon {
     this.#cluster = cluster;
     this.#self = self;
     this.#keys = options.keys;
-    bringLoopbackUp(adapters);
+    raiseLoopback(adapters);
     const kernel = kernelId();
     const now = monotonic();
     this.#fence = this.#openFence(kernel, now);
@@ -86,10 +88,12 @@ export class Daemon {
     const crashes = this.#starts.begin(now);
     this.#runtime = new Runtime(boot, crashes.length, cluster.timing.heartbeat);
     this.#runtime.schedule();
+    this.#watch = this.#newWatch();
     const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
     this.#interfaces = new WatchedInterfaces(cluster, self, adapters, input);
     const open = this.#fence.openGroups();
     this.#takesOver = open.size > 0;
+    const placed = placedOn(cluster, self, open, adapters);
     const state = newNode(
       {
         cluster,
@@ -97,27 +101,37 @@ export class Daemon {
         boot,
         kernel,
         seed: options.seed,
+        about: nodeReport(options.keys),
         records: this.#fence.records,
         open,
+        placed,
         crashes,
         ...options.marks,
         interfacesDown: this.#interfaces.down(),
-        wallOffset_ms: this.#wallOffset,
+        wallOffset_ms: this.#watch.wallOffset,
       },
       now,
     );
     this.#sealer = engineSealer(cluster, self.name, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
-    this.#addresses.removeLeftovers(open, now);
+    this.#addresses.removeLeftovers(placed, now);
     this.#wakeup = new Wakeup({
       woken: (woken, late_ms) => this.#woken(woken, late_ms),
       late: (late_ms, at) => this.#runtime.lateness.record(late_ms, at),
     });
-    this.#engine = new Engine(state, {
+    this.#engine = new Engine(state, this.#performers());
+    this.#control = this.#newControl();
+    this.#restart = this.#newRestart();
+    this.#reload = this.#newReload();
+  }
+
+  /** What each effect is done with. */
+  #performers(): Performers {
+    return {
       now: monotonic,
       send: (to, link, heartbeat) => this.#links.send(to, link, heartbeat),
-      arm: (group, number) => this.#fence.arm(group, number),
+      arm: (group, number) => this.#watch.ordered(this.#fence.arm(group, number)),
       commit: (group, number) => this.#commit(group, number),
       close: (group, armed) => this.#fence.close(group, armed),
       forward: (group, armed, macs) => this.#fence.forward(group, armed, this.#addresses.stations(group, macs)),
@@ -137,10 +151,17 @@ export class Daemon {
       forgetGroup: () => this.#narrowFence(),
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earliest(deadline, this.#addresses.nextDeadline())),
+    };
+  }
+
+  #newWatch(): OwnWatch {
+    return new OwnWatch({
+      runtime: this.#runtime,
+      adapters: this.#options.adapters,
+      fence: () => this.#fence.fence.test(),
+      state: () => this.#engine.state,
+      input: (...inputs) => this.#engine.input(...inputs),
     });
-    this.#control = this.#newControl();
-    this.#restart = this.#newRestart();
-    this.#reload = this.#newReload();
   }
 
   #newReload(): Reload {
@@ -162,6 +183,7 @@ export class Daemon {
     if (!widened.ok) return widened;
     this.#sealer.useKeys(keys);
     this.#keys = keys;
+    this.#engine.state.about = nodeReport(keys);
     this.#cluster = cluster;
     this.#self = self;
     this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);
@@ -183,7 +205,7 @@ export class Daemon {
   #newControl(): ControlChild {
     const { name } = this.#self;
     return new ControlChild({
-      hello: () => this.#hello(),
+      hello: () => helloOf(this.#options.args, this.#cluster, this.#self.name),
       message: (message) => takeFromControl(message, this.#asked()),
       died: (detail) =>
         this.#trouble("control-restarted", `control of ${name} ended (${detail}) and is started again`, "warning"),
@@ -192,7 +214,11 @@ export class Daemon {
 
   #asked(): AskedOfEngine {
     return {
-      view: () => ({ view: viewOf(this.#engine.state, monotonic()), engine: this.#engineView() }),
+      view: () => ({
+        view: viewOf(this.#engine.state, monotonic()),
+        engine: this.#engineView(),
+        links: this.#links.view(),
+      }),
       input: (input) => this.#engine.input(input),
       reload: this.#reload,
       restart: this.#restart,
@@ -252,49 +278,29 @@ export class Daemon {
   }
 
   #watchAdapters(): void {
-    const events = this.#options.adapterEvents;
-    events.changed = (adapter, before) => {
-      const covered = this.#fence.fence.coverInterface(adapter.index, adapter.name, adapter.port);
-      if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
-      if (before !== undefined && before.name !== adapter.name) this.#interfaceChanged(before.name);
-      this.#interfaceChanged(adapter.name);
-    };
-    events.removed = (adapter) => {
-      this.#fence.fence.uncoverInterface(adapter.index);
-      this.#interfaceChanged(adapter.name);
-    };
-    events.addressAdded = (adapter) => this.#interfaceChanged(adapter.name);
-    events.addressRemoved = (adapter, address) => {
-      this.#addresses.removed(adapter.name, address, monotonic());
-      this.#links.open();
-    };
-  }
-
-  #interfaceChanged(name: string): void {
-    this.#interfaces.look(name);
-    this.#addresses.adapterChanged(name);
-    this.#links.open();
+    followInterfaces(this.#options.adapterEvents, {
+      fence: this.#fence.fence,
+      interfaces: this.#interfaces,
+      addresses: this.#addresses,
+      links: this.#links,
+      uncovered: (text) => this.#trouble("fence-failed", text, "alarm"),
+    });
   }
 
   /** From the network. */
   #heard(inputs: readonly Input[]): void {
-    this.#lookForPause();
+    this.#watch.lookBack(this.#wakeup.overdue());
     this.#engine.input(...inputs);
     this.#restart.turn();
   }
 
   #woken(now: Instant, late_ms: number): void {
-    this.#lookForPause();
+    this.#watch.lookBack(late_ms);
     // What came meanwhile is known before anything is said.
     if (late_ms > this.#cluster.timing.heartbeat / 2) this.#links.read();
     this.#addresses.run(now);
     this.#engine.input({ kind: "tick" });
     this.#restart.turn();
-  }
-
-  #lookForPause(): void {
-    const for_ms = this.#runtime.paused();
-    if (for_ms > 0) this.#engine.input({ kind: "paused", for_ms });
   }
 
   #commit(group: GroupName, number: number): Result<void, string> {
@@ -310,11 +316,7 @@ export class Daemon {
     // A port that another program had tells nobody when it is free.
     this.#links.open();
     for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
-    const offset = Date.now() - monotonic();
-    if (Math.abs(offset - this.#wallOffset) > CLOCK_STEP_MS) {
-      this.#wallOffset = offset;
-      this.#engine.input({ kind: "wallClock", offset_ms: offset });
-    }
+    this.#watch.second();
     const dropped = this.#control.takeDropped();
     if (dropped > 0)
       this.#trouble("control-slow", `control does not read: ${dropped} messages to it were lost`, "warning");
@@ -332,19 +334,6 @@ export class Daemon {
 
   #trouble(code: string, text: string, level: "info" | "warning" | "alarm"): void {
     this.#engine.input({ kind: "trouble", code, text, level });
-  }
-
-  #hello(): ToControl {
-    const { args } = this.#options;
-    return {
-      kind: "hello",
-      socket: args.socket,
-      stateDirectory: args.stateDirectory,
-      cluster: this.#cluster.name,
-      node: this.#self.name,
-      user: unprivilegedUser(),
-      dead_ms: this.#cluster.timing.dead,
-    };
   }
 
   /** SIGHUP: as `holdfast reload --yes`. */
@@ -379,10 +368,4 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
-}
-
-/** The fence is moved by datagrams over lo, which is down in a new network namespace. */
-function bringLoopbackUp(adapters: Adapters): void {
-  const loopback = adapters.all().find((adapter) => adapter.loopback);
-  if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
 }

@@ -7,7 +7,7 @@ import type { EventLevel } from "@holdfast/core/wire/messages.ts";
 import type { NodeName } from "@holdfast/core/units/names.ts";
 
 export interface AskedOfEngine {
-  readonly view: () => Pick<Extract<ToControl, { kind: "view" }>, "view" | "engine">;
+  readonly view: () => Pick<Extract<ToControl, { kind: "view" }>, "view" | "engine" | "links">;
   readonly input: (input: Input) => void;
   readonly reload: Reload;
   readonly restart: Restart;

@@ -1,24 +1,33 @@
-/** Heartbeats on the wire: sealed datagrams over the UDP links, out to every peer and in from anybody. */
+/** Heartbeats on the wire: sealed datagrams over links of every kind, out to every peer and in from anybody. */
 import { Arrivals } from "./arrivals.ts";
+import { ethernetEnd } from "./ethernet-end.ts";
+import type { EndContext, LinkEnd, Transport } from "./link-end.ts";
 import type { Rejections } from "./rejections.ts";
+import { serialEnd } from "./serial-end.ts";
+import { udpEnd } from "./udp-end.ts";
+import type { LinkView } from "../channel.ts";
 import type { Sealer } from "../seal/sealer.ts";
-import type { Cluster, NodeConfig, UdpLink } from "@holdfast/core/cluster.ts";
+import { type Cluster, isOn, type LinkConfig, type NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
 import { HeartbeatEmitter } from "@holdfast/core/wire/heartbeat.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
-import type { LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
+import { unreachable } from "@holdfast/core/units/unreachable.ts";
 import type { Adapters } from "@holdfast/linux/adapters.ts";
-import { native } from "@holdfast/linux/load.ts";
-import { openUdp, type UdpSocket } from "@holdfast/linux/packet/udp.ts";
 
-/** One link of this node; without a socket it is down, for the reason given. */
+/** One link that this node has an end of. */
 interface Link {
-  config: UdpLink;
-  address: IpAddress;
+  readonly name: LinkName;
+  /** Everything that it was made from: another one, and it is made anew. */
+  readonly signature: string;
+  readonly end: LinkEnd;
   index: number;
-  socket: UdpSocket | undefined;
+  transport: Transport | undefined;
+  /** Of the place where the transport was opened. */
+  key: string | undefined;
   device: string | undefined;
+  /** Why it does not work; undefined: nothing is known against it. */
   trouble: string | undefined;
 }
 
@@ -27,7 +36,8 @@ const DATAGRAM_BYTES = 2048;
 
 export class Links {
   readonly #links = new Map<LinkName, Link>();
-  #peers: ReadonlyMap<NodeName, { readonly config: NodeConfig; readonly index: number }>;
+  #cluster: Cluster;
+  #peers: ReadonlyMap<NodeName, { readonly config: NodeConfig; readonly index: number }> = new Map();
   readonly #sealer: Sealer;
   readonly #adapters: Adapters;
   readonly #input: (...inputs: readonly Input[]) => void;
@@ -45,50 +55,86 @@ export class Links {
     adapters: Adapters,
     input: (...inputs: readonly Input[]) => void,
   ) {
-    this.#peers = this.#configure(cluster, self);
+    this.#cluster = cluster;
     this.#sealer = sealer;
     this.#adapters = adapters;
     this.#input = input;
     this.#arrivals = new Arrivals(sealer, (heartbeat) => this.#arrived.push(heartbeat));
+    this.#configure(cluster, self);
   }
 
-  /** Another configuration: links of the same address and port keep their sockets. */
+  /** Another configuration: links that lie where they lay stay open. */
   change(cluster: Cluster, self: NodeConfig): void {
-    this.#peers = this.#configure(cluster, self);
+    this.#configure(cluster, self);
     this.open();
   }
 
-  #configure(
-    cluster: Cluster,
-    self: NodeConfig,
-  ): ReadonlyMap<NodeName, { readonly config: NodeConfig; readonly index: number }> {
+  #configure(cluster: Cluster, self: NodeConfig): void {
+    this.#cluster = cluster;
     for (const [name, link] of this.#links) {
-      if (cluster.links.some((config) => config.name === name)) continue;
-      link.socket?.close();
+      const config = cluster.links.find((each) => each.name === name);
+      if (config !== undefined && isOn(self, name)) continue;
+      link.transport?.close();
       this.#links.delete(name);
     }
     cluster.links.forEach((config, index) => {
-      if (config.kind !== "udp") return;
-      const address = self.links[config.name] as IpAddress;
-      const link = this.#links.get(config.name);
-      if (link === undefined) {
-        const closed = { socket: undefined, device: undefined, trouble: undefined };
-        this.#links.set(config.name, { config, address, index, ...closed });
-        return;
-      }
-      if (link.address !== address || link.config.port !== config.port) {
-        link.socket?.close();
-        link.socket = undefined;
-      }
-      Object.assign(link, { config, address, index });
+      if (isOn(self, config.name)) this.#configureLink(config, index, self, cluster.timing.heartbeat);
     });
     // A stream's counter goes on whatever link and peer its number stands for: no nonce comes twice.
-    return new Map(cluster.nodes.map((config, index) => [config.name, { config, index }]));
+    this.#peers = new Map(cluster.nodes.map((node, index) => [node.name, { config: node, index }]));
+  }
+
+  #configureLink(config: LinkConfig, index: number, self: NodeConfig, interval_ms: number): void {
+    const { name } = config;
+    const signature = JSON.stringify([config, self.name, self.links[name], self.devices?.[name], interval_ms]);
+    const before = this.#links.get(name);
+    if (before?.signature === signature) {
+      before.index = index;
+      return;
+    }
+    before?.transport?.close();
+    const link: Link = {
+      name,
+      signature,
+      end: endOf(config, self, {
+        self: self.name,
+        adapters: this.#adapters,
+        interval_ms,
+        events: {
+          datagram: (bytes, source) => this.#arrivals.received(name, bytes, source),
+          garbled: (source) => this.#arrivals.rejections.count(name, "garbled", source()),
+          drained: () => this.#readAllBut(link),
+          gone: (detail) => {
+            link.transport = undefined;
+            this.#lost(link, detail);
+          },
+        },
+      }),
+      index,
+      transport: undefined,
+      key: undefined,
+      device: undefined,
+      trouble: before?.trouble,
+    };
+    this.#links.set(name, link);
   }
 
   /** What was dropped of what arrived. */
   get rejections(): Rejections {
     return this.#arrivals.rejections;
+  }
+
+  /** Every link of the cluster, for people. */
+  view(): readonly LinkView[] {
+    return this.#cluster.links.map((config) => {
+      const link = this.#links.get(config.name);
+      const ends: Record<string, string> = {};
+      for (const node of this.#cluster.nodes) {
+        const end = node.links[config.name] ?? node.devices?.[config.name];
+        if (end !== undefined) ends[node.name] = end;
+      }
+      return { name: config.name, kind: config.kind, ends, device: link?.device, trouble: link?.trouble };
+    });
   }
 
   /** Open what can be opened, and again after interfaces or addresses changed. */
@@ -103,7 +149,7 @@ export class Links {
 
   /** Copies come over all links within microseconds: reading a socket costs less than a wake-up of the loop for it. */
   #readAllBut(drained: Link | undefined): void {
-    for (const link of this.#links.values()) if (link !== drained) link.socket?.read();
+    for (const link of this.#links.values()) if (link !== drained) link.transport?.read();
     const arrived = this.#arrived;
     if (arrived.length === 0) return;
     this.#arrived = [];
@@ -111,42 +157,69 @@ export class Links {
   }
 
   #openLink(link: Link): void {
-    const adapter = this.#adapters.all().find((each) => each.addresses.some(({ address }) => address === link.address));
-    if (link.socket !== undefined && adapter?.name === link.device) return;
-    link.socket?.close();
-    link.socket = undefined;
-    if (adapter === undefined) return this.#lost(link, `no interface has the address ${link.address}`);
-    const { name } = link.config;
-    const options = { address: link.address, port: link.config.port, device: adapter.name };
-    const opened = openUdp(native, options, {
-      datagram: (bytes, from) => this.#arrivals.received(name, bytes, from),
-      drained: () => this.#readAllBut(link),
-    });
-    if (!opened.ok) return this.#lost(link, opened.error);
-    link.socket = opened.value;
-    link.device = adapter.name;
+    const place = link.end.locate();
+    if (!place.ok) {
+      this.#close(link);
+      return this.#lost(link, place.error);
+    }
+    link.device = place.value.device;
+    if (link.transport === undefined || link.key !== place.value.key) {
+      this.#close(link);
+      const opened = link.end.open(place.value);
+      if (!opened.ok) return this.#lost(link, opened.error);
+      link.transport = opened.value;
+      link.key = place.value.key;
+      this.#bound(link, place.value.device);
+    }
+    if (place.value.down !== undefined) return this.#lost(link, place.value.down);
     if (link.trouble === undefined) return;
     link.trouble = undefined;
-    this.#input({ kind: "linkChanged", link: name, up: true, detail: `${link.address} on ${adapter.name}` });
+    this.#input({ kind: "linkChanged", link: link.name, up: true, detail: `open on ${link.device}` });
   }
 
+  #close(link: Link): void {
+    if (link.transport === undefined) return;
+    link.transport.close();
+    link.transport = undefined;
+    this.#bound(link, undefined);
+  }
+
+  /** Told once: of a link that does not work the reason may change every second. */
   #lost(link: Link, trouble: string): void {
-    if (link.trouble === trouble) return;
+    const worked = link.trouble === undefined;
     link.trouble = trouble;
-    this.#input({ kind: "linkChanged", link: link.config.name, up: false, detail: trouble });
+    if (worked) this.#input({ kind: "linkChanged", link: link.name, up: false, detail: trouble });
   }
 
-  /** A datagram that cannot be sent is a lost one: loss is what the receiver sees and reports. */
+  /** A serial line is on no interface. */
+  #bound({ name }: Link, device: string | undefined): void {
+    const bound = device !== undefined && this.#adapters.byName(device) !== undefined;
+    this.#input({ kind: "linkBound", link: name, interface: bound ? (device as InterfaceName) : undefined });
+  }
+
+  /** What cannot be sent is lost, as on the wire. */
   send(to: NodeName, name: LinkName, heartbeat: Heartbeat): void {
     const link = this.#links.get(name);
     const peer = this.#peers.get(to);
-    const address = peer?.config.links[name];
-    if (link?.socket === undefined || peer === undefined || address === undefined) return;
+    if (link?.transport === undefined || peer === undefined) return;
     // An extra heartbeat goes over all links as it is: its bytes are made once.
     if (this.#emitted?.heartbeat !== heartbeat) this.#emitted = { heartbeat, bytes: this.#emitter.emit(heartbeat) };
     const { bytes } = this.#emitted;
     const version = heartbeat.version >= 2 ? 2 : 1;
     const destination = { version, link: name, receiver: to, stream: (link.index << 8) | peer.index } as const;
-    link.socket.send(address, link.config.port, this.#sealer.seal(destination, bytes, this.#datagram));
+    link.transport.send(peer.config, this.#sealer.seal(destination, bytes, this.#datagram));
+  }
+}
+
+function endOf(config: LinkConfig, self: NodeConfig, context: EndContext): LinkEnd {
+  switch (config.kind) {
+    case "udp":
+      return udpEnd(config, self.links[config.name] as IpAddress, context);
+    case "ethernet":
+      return ethernetEnd(self.devices?.[config.name] as InterfaceName, context);
+    case "serial":
+      return serialEnd(config, self.devices?.[config.name] ?? "", context);
+    default:
+      return unreachable(config);
   }
 }

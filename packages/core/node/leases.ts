@@ -1,5 +1,6 @@
 /** Joins each group's lease to the rest of the node: what it may know, and what hangs on its outcomes. */
 import { aloneIsEnough, mayHold, searchDeadline, searchFirst } from "./alone.ts";
+import { givesWay, peersYield, watchAsOwner } from "./conflicts.ts";
 import { happened } from "./events.ts";
 import { ineligibility, ownRank } from "./eligibility.ts";
 import { bidFarewell, endFarewell } from "./handing-over.ts";
@@ -7,7 +8,6 @@ import { abandonMove, continueMove } from "./moves.ts";
 import { expirePauses, heldBack, ownedBy } from "./pausing.ts";
 import { recordOf } from "./overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
-import { adaptersOf } from "../cluster.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { tickIdle, tickPreparing, preparingDeadline } from "../ownership/lease/candidate.ts";
 import { closed, holdingDeadline, tickClosing, tickHolding } from "../ownership/lease/holder.ts";
@@ -59,7 +59,8 @@ export function tickLease(state: NodeState, group: Group, now: Instant): void {
     case "idle":
       // When the pause ends all of them may stand at once: by rank, as at the end of a lease.
       if (heldBack(state, group)) lease.state.ranked = false;
-      if (heldBack(state, group) || !canBeElected(state) || !standsNow(state, group, now)) return;
+      if (heldBack(state, group) || !canBeElected(state)) return;
+      if (givesWay(state, group, now) || !standsNow(state, group, now)) return;
       tickIdle(lease, context);
       if ((lease.state.role as string) === "preparing") stood(state, group, now);
       return;
@@ -99,7 +100,7 @@ export function leaseDeadline(state: NodeState, group: Group, now: Instant): Ins
   switch (current.role) {
     case "idle": {
       if (heldBack(state, group)) return group.pause.until ?? NEVER;
-      if (ineligibility(state, group) !== "" || !canBeElected(state)) return NEVER;
+      if (ineligibility(state, group) !== "" || !canBeElected(state) || peersYield(state, group, now)) return NEVER;
       const record = recordOf(state, group, now);
       const holder = leaseHolder(record, now);
       // A lease of this kernel is no obstacle (C10).
@@ -167,7 +168,7 @@ function outcomeOf(state: NodeState, group: Group, outcome: LeaseOutcome, now: I
 export function wantAddresses(state: NodeState, group: Group, wanted: boolean): void {
   group.addressesWanted = wanted;
   if (!wanted) group.addressesPlaced = false;
-  const adapters = adaptersOf(state.self, group.config).map(([service]) => service as InterfaceName);
+  const adapters = group.segments.map((segment) => segment.adapters[segment.inUse] as InterfaceName);
   state.later.push({ kind: "placeAddresses", group: group.config.name, wanted, adapters });
 }
 
@@ -178,7 +179,10 @@ function opened(state: NodeState, group: Group, first: boolean, now: Instant): v
   group.relayUntil = undefined;
   group.owner = state.self.name;
   ownedBy(state, group, state.self.name);
-  if (first) group.ownerSince = now;
+  if (first) {
+    group.ownerSince = now;
+    watchAsOwner(group, now);
+  }
   group.announcedTerm = lease.state.ballot.round;
   if (group.addressesPlaced) announce(state, group);
   tellEverybody(state);
@@ -222,7 +226,10 @@ function ended(state: NodeState, group: Group, why: EndCause, successor: NodeNam
   if (why === "handed-over" && successor !== undefined) return handedOver(state, group, successor, now);
   ownsNoLonger(state, group);
   if (wasOpen || why === "no-majority") {
-    const reason = why === "no-majority" ? "no majority of the voters for too long" : (group.move?.cause ?? why);
+    const reason =
+      why === "no-majority"
+        ? "no majority of the voters for too long"
+        : (group.move?.cause ?? (state.unfit.size > 0 ? "it is not fit to own anything" : why));
     group.cause = `${state.self.name} released it: ${reason}`;
     happened(state, now, {
       code: "group-released",

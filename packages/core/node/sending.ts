@@ -1,10 +1,13 @@
 /** Makes the heartbeats: the full ones of each interval, and the extra ones that carry answers at once (V8). */
+import { adapterReports } from "./adapters.ts";
 import { eventsFor } from "./events.ts";
 import { ineligibility } from "./eligibility.ts";
 import { pauseReport } from "./pausing.ts";
 import { votes } from "./overhearing.ts";
 import { outcomesFor, requestsFor } from "./requests.ts";
+import { isReluctant } from "./reluctance.ts";
 import type { Group, NodeState } from "./state.ts";
+import { adapterInUse } from "./swapping.ts";
 import { groupsFor, heardFor, heardInTurn, saysEverything } from "./thinning.ts";
 import { leaseHolder, leaseRemaining } from "../ownership/lease/voter.ts";
 import { ageOf, type Hearing, lossPermille } from "../membership/hearing.ts";
@@ -57,7 +60,7 @@ function sendFull(
     ...head(state, peer, peer.boot ?? peer.candidate, extra, now),
     drainReason: state.drained ?? "",
     about: state.about,
-    adapters: [],
+    adapters: adapterReports(state, now),
     ...reports,
     events: eventsFor(state, peer),
     requests: requestsFor(state, peer.config.name),
@@ -142,7 +145,7 @@ function head(state: NodeState, peer: Peer, toBoot: BootId | undefined, extra: b
     stopping: state.stopping,
     stalled: now < state.stalledUntil,
     abstaining: state.abstaining,
-    reluctant: false,
+    reluctant: isReluctant(state),
     // What an earlier daemon of the peer told says nothing of the events of the one addressed.
     eventsSeen: toBoot === peer.boot ? peer.eventsHad : 0,
     echo: undefined,
@@ -185,7 +188,7 @@ function groupReports(state: NodeState, now: Instant): readonly GroupReport[] {
       owner: holder?.node,
       ballot: holder === undefined ? undefined : group.record.accepted?.ballot,
       remaining_ms: Math.min(MAX_U16, Math.ceil(leaseRemaining(group.record, now))),
-      adapter: 0,
+      adapter: adapterInUse(group),
       pause: pauseReport(group, now),
     });
   }

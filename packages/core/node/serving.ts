@@ -55,11 +55,11 @@ function serve(state: NodeState, request: OperatorRequest, now: Instant): void {
       return serveDrain(state, request, action.reason, now);
     case "undrain":
       return serveUndrain(state, request, now);
+    case "acknowledge":
+      return serveAcknowledge(state, request, now);
     case "pause":
     case "resume":
       return servePause(state, request, action, now);
-    default:
-      return finishRequest(state, request, "refused", `${action.kind} is not known here`);
   }
 }
 
@@ -100,6 +100,13 @@ function serveUndrain(state: NodeState, request: OperatorRequest, now: Instant):
     happened(state, now, { code: "undrained", text: `${state.self.name} is no longer drained` });
   }
   finishRequest(state, request, "done", `${state.self.name} may own groups again`);
+}
+
+/** Each node's control takes the alarms before this event for seen: it goes the way of the alarms themselves. */
+function serveAcknowledge(state: NodeState, request: OperatorRequest, now: Instant): void {
+  const text = `the alarms so far were acknowledged on ${state.self.name}`;
+  happened(state, now, { code: "alarms-acknowledged", text });
+  finishRequest(state, request, "done", text);
 }
 
 /** Each beat: what was asked for and takes its time. */

@@ -1,6 +1,8 @@
 /** Makes the view of a node for people. */
 import { ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
 import { isPaused, pauseReport } from "./pausing.ts";
+import { unfitText } from "./fitness.ts";
+import { isReluctant } from "./reluctance.ts";
 import { viewUnheard } from "./hearsay.ts";
 import { ownFence } from "./sending.ts";
 import { saysEverything } from "./thinning.ts";
@@ -52,12 +54,15 @@ function viewSelf(state: NodeState, node: NodeConfig): PeerView {
     stopping: state.stopping,
     stalled: false,
     abstaining: state.abstaining,
+    reluctant: isReluctant(state),
+    unfit: unfitText(state),
     digest: state.cluster.digest,
     generation: state.cluster.generation,
     heard: [],
     reports: [],
     reportsAge_ms: 0,
     groups: [],
+    about: state.about,
   };
 }
 
@@ -86,12 +91,17 @@ function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
     stopping: last?.stopping ?? false,
     stalled: last?.stalled ?? false,
     abstaining: last?.abstaining ?? false,
+    reluctant: last?.reluctant ?? false,
+    unfit: [...peer.groups.values()].some(({ ineligible }) => ineligible === "unfit")
+      ? "its own node-unfit event says what"
+      : undefined,
     digest: last?.digest,
     generation: last?.generation,
     heard,
     reports: saysEverything(state) ? peer.heard : [...heardReportsOf(peer, now)].map(aged),
     reportsAge_ms: peer.lastAt === undefined ? undefined : between(peer.lastAt, now),
     groups: [...peer.groups.values()],
+    about: peer.about,
   };
 }
 

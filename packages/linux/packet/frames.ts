@@ -113,7 +113,7 @@ const JUMP_EQUAL = 0x15;
 const RETURN = 0x06;
 const TAKE = 0x40000;
 
-type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, operand: number];
+export type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, operand: number];
 
 /** A filter has at most 4096 instructions (BPF_MAXINSNS): with more addresses every claim is let through. */
 const ADDRESSES_MAX = 1900;
@@ -161,7 +161,7 @@ function takeIfEqual(word: number): Instruction[] {
 }
 
 /** `struct sock_filter`: code, jump if true, jump if false, operand. */
-function assemble(program: readonly Instruction[]): Uint8Array {
+export function assemble(program: readonly Instruction[]): Uint8Array {
   const out = new Uint8Array(8 * program.length);
   program.forEach(([code, jumpTrue, jumpFalse, operand], i) => {
     new Uint16Array(out.buffer, 8 * i, 1)[0] = code;

@@ -51,11 +51,19 @@ export class DatagramSource {
   }
 }
 
-/** `struct sockaddr_ll`, 20 bytes; `protocol` an EtherType, 0 for none. */
-export function linkAddress(interfaceIndex: number, protocol: number): Uint8Array {
+/** Where sockaddr_ll has the length of its hardware address, and the address. */
+const LINK_ADDRESS_LENGTH = 11;
+export const LINK_ADDRESS = 12;
+
+/** `struct sockaddr_ll`, 20 bytes; `protocol` an EtherType, 0 for none; `to`: the six bytes of a destination. */
+export function linkAddress(interfaceIndex: number, protocol: number, to?: Uint8Array): Uint8Array {
   const out = new Uint8Array(20);
   new Uint16Array(out.buffer, 0, 1)[0] = AF_PACKET;
   new DataView(out.buffer).setUint16(2, protocol);
   new Int32Array(out.buffer, 4, 1)[0] = interfaceIndex;
+  if (to !== undefined) {
+    out[LINK_ADDRESS_LENGTH] = 6;
+    out.set(to.subarray(0, 6), LINK_ADDRESS);
+  }
   return out;
 }

@@ -39,6 +39,8 @@ export interface UdpOptions {
   readonly port: number;
   /** The interface that carries the address; datagrams leave and arrive by it alone. */
   readonly device?: string;
+  /** Called with the socket before it is bound; throws what the kernel refused. */
+  readonly prepare?: (fd: number) => void;
 }
 
 export interface UdpEvents {
@@ -87,6 +89,7 @@ export class UdpSocket {
     this.#fd = fd;
     try {
       this.#configure(options);
+      options.prepare?.(fd);
       check("bind", native.bind(fd, internetAddress(options.address, options.port, this.#scope)));
       const handle = native.poll(fd, 1, (status) => {
         this.#ready(status);

@@ -1,16 +1,19 @@
 /** All that is checked while a world runs; a broken rule ends it. */
+import { ClientsChecker } from "./clients.ts";
 import { IdentitiesChecker } from "./identities.ts";
 import { OwnersChecker } from "./owners.ts";
 import type { Report } from "./report.ts";
 import { ServiceChecker } from "./service.ts";
 import { VotesChecker } from "./votes.ts";
 import type { VirtualNode } from "../virtual-node.ts";
+import type { Wiring } from "../wiring.ts";
 import type { GroupConfig } from "@holdfast/core/cluster.ts";
 
 interface World {
   readonly now: number;
   readonly steps: number;
   readonly nodes: ReadonlyMap<string, VirtualNode>;
+  readonly wiring: Wiring | undefined;
   over: boolean;
 }
 
@@ -24,6 +27,7 @@ export class Checkers {
   readonly votes: VotesChecker;
   readonly identities: IdentitiesChecker;
   readonly service: ServiceChecker;
+  readonly clients: ClientsChecker;
 
   /** `uncovered`: nodes may go on without a majority, which rules about owners and majorities do not cover (Q3). */
   constructor(world: World, groups: readonly GroupConfig[], uncovered = false) {
@@ -36,5 +40,6 @@ export class Checkers {
     this.votes = new VotesChecker(this.report);
     this.identities = new IdentitiesChecker(this.report);
     this.service = new ServiceChecker(this.report);
+    this.clients = new ClientsChecker(world, groups);
   }
 }

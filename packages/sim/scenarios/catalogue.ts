@@ -1,4 +1,5 @@
 /** Every scenario by its name. */
+import { adapters } from "./adapters.ts";
 import { fleet } from "./fleet.ts";
 import { generations } from "./generations.ts";
 import { handOver } from "./hand-over.ts";
@@ -6,7 +7,17 @@ import { hostile, sealed } from "./hostile.ts";
 import type { Scenario } from "./scenario.ts";
 import { loss, oneLink, quiet } from "./steady.ts";
 
-export const SCENARIOS: readonly Scenario[] = [hostile, sealed, handOver, generations, quiet, oneLink, loss, fleet];
+export const SCENARIOS: readonly Scenario[] = [
+  hostile,
+  sealed,
+  handOver,
+  generations,
+  quiet,
+  oneLink,
+  loss,
+  fleet,
+  adapters,
+];
 
 export function scenarioNamed(name: string): Scenario | undefined {
   return SCENARIOS.find((scenario) => scenario.name === name);
