@@ -63,7 +63,8 @@ class Contested extends VirtualCluster {
   obedient = false;
   readonly probes: { readonly name: NodeName; readonly at: number }[] = [];
 
-  override probe(node: VirtualNode, _effect: Extract<Effect, { kind: "probe" }>): void {
+  override probe(node: VirtualNode, { of }: Extract<Effect, { kind: "probe" }>): void {
+    if (of === undefined) return;
     for (const name of NAMES) if (name !== node.name && this.isOpen(name, WEB)) this.#answers(name, node.name);
     this.probes.push({ name: node.name, at: this.now });
     if (this.present) this.at(0.5, () => this.claim(node.name));
@@ -76,7 +77,7 @@ class Contested extends VirtualCluster {
   }
 
   stationOf(name: NodeName): Mac {
-    return this.node(name).kernel.macs.get("service") as Mac;
+    return this.node(name).kernel.macs.get("eth0" as InterfaceName) as Mac;
   }
 
   /** As the engine tells: a claim to whoever announces the address, an answer to the others. */

@@ -61,7 +61,6 @@ export class VirtualCluster extends VirtualTime {
   /** Nodes whose software knows version 1 of the heartbeat alone. */
   readonly versionOne = new Set<NodeName>();
   attacker: Attacker | undefined;
-  probe: (node: VirtualNode, effect: Probe) => void = (node, effect) => probe(this, node, effect);
   /** What the adapters are plugged into; undefined: nobody is told of any, and all of them work. */
   wiring: Wiring | undefined;
   /** Everything that happened, folded into one number. */
@@ -340,6 +339,10 @@ export class VirtualCluster extends VirtualTime {
   saveVotes(node: VirtualNode, group: GroupName, record: VoterRecord): void {
     node.records?.set(group, record);
     this.checkers.votes.saved(node, group, record, this.now);
+  }
+
+  probe(node: VirtualNode, effect: Probe): void {
+    probe(this, node, effect);
   }
 
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {
