@@ -4,7 +4,8 @@
  *
  *   GET  /v1/status  /v1/links  /v1/history?group=G&limit=N  /v1/why/group/G  /v1/why/node/N
  *   GET  /v1/events?follow=1&since=N&last=N NDJSON, one Event a line; since: milliseconds since 1970
- *   POST /v1/reload {dry_run?, config?}  the answering node takes its configuration file over    -> Reload
+ *   POST /v1/reload {dry_run?, config?, confirm_ms?}  the answering node takes its configuration file over    -> Reload
+ *        confirm_ms: it is rolled back after that time, unless POST /v1/confirm {} comes before    -> Reload
  *        config: digest of the plan agreed to; status 200 done, planned or unchanged, 409 refused, 422 invalid, 502 failed
  *   POST /v1/restart {}   replaces the engine that answers, in place                -> Outcome, before it happens
  *   POST /v1/acknowledge {}  the alarms so far have been seen: they leave every node's status      -> Outcome
@@ -74,6 +75,8 @@ export interface EngineStatus {
   readonly first_renewal_ms: number | null;
   /** Daemons before it that ended without a word, each within a minute of the next. */
   readonly crashes: number;
+  /** Milliseconds until its configuration is rolled back unless confirmed; null: it stays. */
+  readonly unconfirmed_ms: number | null;
   /** How late its loop wakes, past each deadline. */
   readonly lateness: {
     /** Half an interval: more is late, and leases are checked before anything is sent. */

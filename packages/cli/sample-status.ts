@@ -12,6 +12,7 @@ const ENGINE: Status["engine"] = {
   ready_ms: 60,
   first_renewal_ms: 80,
   crashes: 0,
+  unconfirmed_ms: null,
   lateness: {
     tolerated_ms: 50,
     wakeups: 5000,

@@ -63,6 +63,7 @@ function engineStatus(engine: EngineView): EngineStatus {
     ready_ms: engine.ready_ms,
     first_renewal_ms: engine.firstRenewal_ms ?? null,
     crashes,
+    unconfirmed_ms: engine.unconfirmed_ms ?? null,
     lateness,
   };
 }
