@@ -25,6 +25,7 @@ export function status(seen: Seen, context: StatusContext): Status {
     cluster: view.cluster,
     node: view.node,
     quorum: view.quorum && !stale,
+    available: view.available,
     alone: view.alone && !stale,
     generation: view.generation,
     config: view.digest,
@@ -83,6 +84,7 @@ function nodeStatus(
     alive: node.alive && !stale,
     state: stale ? "unknown" : nodeState(node),
     age_ms: heard === null ? null : Math.round(heard) + (stale ? age_ms : 0),
+    heard_by: node.heardBy ?? [],
     links,
     drained: node.drained,
     drain_reason: node.drainReason ?? null,
@@ -123,6 +125,7 @@ function groupStatus(group: GroupView, stale: boolean, events: readonly Event[])
     addresses: group.addresses,
     standbys: stale ? [] : group.standbys,
     state: stale ? "unknown" : groupState(group),
+    by_voters: group.byVoters ?? false,
     addresses_restored: group.addressesRestored,
     last_move: lastMove(events, group.name),
   };

@@ -6,6 +6,7 @@ import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
 import { crashingUntil } from "./crashes.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
+import type { PassedRequest } from "./passing-on.ts";
 import { newThinning, type Thinning } from "./thinning.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
 import { audienceOf } from "../membership/audience.ts";
@@ -172,6 +173,8 @@ export interface NodeState {
   requestNumber: number;
   readonly pending: PendingRequest[];
   readonly served: ServedRequest[];
+  /** Requests of others for others (passing-on.ts). */
+  readonly passed: PassedRequest[];
   readonly rejected: Map<
     string,
     { readonly link: string; readonly reason: string; readonly source: string; count: number; toldAt: Instant }
@@ -260,6 +263,7 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     requestNumber: 0,
     pending: [],
     served: [],
+    passed: [],
     rejected: new Map(),
   };
 }

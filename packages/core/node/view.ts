@@ -1,6 +1,6 @@
 /** Makes the view of a node for people. */
 import { ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
-import { viewUnheard } from "./hearsay.ts";
+import { heardByVoters, isElsewhere, ownerByVoters, viewUnheard } from "./hearsay.ts";
 import { ownFence } from "./sending.ts";
 import { saysEverything } from "./thinning.ts";
 import type { Group, NodeState } from "./state.ts";
@@ -25,6 +25,7 @@ export function viewOf(state: NodeState, now: Instant): NodeView {
     generation: cluster.generation,
     digest: cluster.digest,
     quorum: state.quorum,
+    available: cluster.quorum === "available",
     alone: state.alone.active,
     timing: { heartbeat, dead, window, keep },
     nodes: cluster.nodes.map((node) => viewNode(state, node, now)),
@@ -102,6 +103,7 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
     if (isAlive(peer, state.cluster.timing.dead, now) && peer.groups.get(config.name)?.fence === "open")
       claimed.push(name);
   }
+  if (isElsewhere(state, group)) return viewElsewhere(state, group, now);
   const owner = claimed[0];
   const candidates = config.prefer.map((node) => ({
     node,
@@ -123,6 +125,32 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
     addressesRestored: group.addressesRestored,
     candidates,
     cause: group.cause,
+  };
+}
+
+function viewElsewhere(state: NodeState, group: Group, now: Instant): GroupView {
+  const { config } = group;
+  const owner = ownerByVoters(state, group, now);
+  const candidates = config.prefer.map((node) => ({
+    node,
+    ineligible: heardByVoters(state, node, now).length > 0 ? ("" as const) : ("down" as const),
+  }));
+  const alive = candidates.filter(({ ineligible }) => ineligible === "").map(({ node }) => node);
+  return {
+    name: config.name,
+    owner: owner?.node,
+    claimed: owner === undefined ? [] : [owner.node],
+    term: owner?.term ?? 0,
+    since_ms: undefined,
+    addresses: config.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+    prefer: config.prefer,
+    standbys: alive.filter((node) => node !== owner?.node),
+    fence: ownFence(group, now),
+    moving: false,
+    addressesRestored: 0,
+    candidates,
+    cause: "the voters say so; this node hears none of its candidates",
+    byVoters: true,
   };
 }
 

@@ -2,11 +2,21 @@
 import { fleet } from "./fleet.ts";
 import { generations } from "./generations.ts";
 import { handOver } from "./hand-over.ts";
-import { hostile, sealed } from "./hostile.ts";
+import { hostile, members, sealed } from "./hostile.ts";
 import type { Scenario } from "./scenario.ts";
 import { loss, oneLink, quiet } from "./steady.ts";
 
-export const SCENARIOS: readonly Scenario[] = [hostile, sealed, handOver, generations, quiet, oneLink, loss, fleet];
+export const SCENARIOS: readonly Scenario[] = [
+  hostile,
+  sealed,
+  members,
+  handOver,
+  generations,
+  quiet,
+  oneLink,
+  loss,
+  fleet,
+];
 
 export function scenarioNamed(name: string): Scenario | undefined {
   return SCENARIOS.find((scenario) => scenario.name === name);
