@@ -21,6 +21,8 @@ const ENGINE: Status["engine"] = {
   },
 };
 
+const OWNED = { state: "owned", by_voters: false, addresses_restored: 0 } as const;
+
 export function sampleStatus(changes: Partial<Status> = {}): Status {
   const node = {
     role: "member",
@@ -70,9 +72,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         since_ms: (12 * 24 + 4) * 3_600_000,
         addresses: ["10.0.0.100/24", "2001:db8::100/64"],
         standbys: ["lb3"],
-        state: "owned",
-        by_voters: false,
-        addresses_restored: 0,
+        ...OWNED,
         last_move: { cause: "manual", outage_ms: 38 },
       },
       {
@@ -82,9 +82,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         since_ms: 192_000,
         addresses: ["10.0.0.101/24"],
         standbys: [],
-        state: "owned",
-        by_voters: false,
-        addresses_restored: 0,
+        ...OWNED,
         last_move: { cause: "drain", outage_ms: 41 },
       },
     ],

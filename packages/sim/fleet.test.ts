@@ -43,7 +43,7 @@ describe("what a node sends", () => {
     assert.ok(large.member.packets <= 1.02 * small.member.packets);
     assert.ok(large.member.bytes < 1.1 * small.member.bytes);
     for (const { nodes, voter } of [middle, large]) {
-      const times = (nodes - 1) / (small.nodes - 1);
+      const times: number = (nodes - 1) / (small.nodes - 1);
       // A little more: the share of the nodes that vote and own nothing is smaller.
       assert.ok(voter.packets <= 1.2 * times * small.voter.packets, `${nodes} nodes: ${voter.packets} packets`);
       assert.ok(voter.bytes <= 1.3 * times * small.voter.bytes, `${nodes} nodes: ${voter.bytes} bytes`);
