@@ -1,5 +1,6 @@
 /** What engine and control say to each other over their socket pair: one JSON object a line. Control is never trusted with an address. */
 import type { ClusterEvent, EventLevel, OperatorAction, OutcomeCode } from "@holdfast/core/wire/messages.ts";
+import type { StoredPause } from "@holdfast/core/effects.ts";
 import type { NodeView } from "@holdfast/core/view.ts";
 
 /** An event with what only the node itself knows: milliseconds from detection to each phase. */
@@ -93,7 +94,9 @@ export type ToControl =
   | { readonly kind: "reply"; readonly id: number; readonly code: OutcomeCode; readonly text: string }
   | { readonly kind: "reloaded"; readonly id: number; readonly answer: ReloadAnswer }
   /** Write or remove the drain mark in the state directory. */
-  | { readonly kind: "saveDrained"; readonly reason: string | undefined };
+  | { readonly kind: "saveDrained"; readonly reason: string | undefined }
+  /** Write the pauses of all groups there. */
+  | { readonly kind: "savePauses"; readonly pauses: readonly StoredPause[] };
 
 export type ToEngine =
   /** The socket is listening. */

@@ -7,7 +7,9 @@
  *   POST /v1/reload {dry_run?, config?}  the answering node takes its configuration file over    -> Reload
  *        config: digest of the plan agreed to; status 200 done, planned or unchanged, 409 refused, 422 invalid, 502 failed
  *   POST /v1/restart {}   replaces the engine that answers, in place                -> Outcome, before it happens
+ *   POST /v1/acknowledge {}  the alarms so far have been seen: they leave every node's status      -> Outcome
  *   POST /v1/move {group, target?}  /v1/drain {node, reason}  /v1/undrain {node}     -> Outcome
+ *   POST /v1/pause {group?, for_ms, reason?}  /v1/resume {group?}   without a group: all of them   -> Outcome
  *        each with timeout_ms (default 10000); status 200 done, 409 refused, 502 failed, 504 timeout
  */
 export type Health = "ok" | "degraded" | "outage";
@@ -40,8 +42,22 @@ export interface Status {
   };
   readonly nodes: readonly NodeStatus[];
   readonly groups: readonly GroupStatus[];
+  /** What was tried against the cluster and nobody has acknowledged, the last first; at most 50. */
+  readonly alarms: readonly Alarm[];
   /** Sentences for a person: what is wrong and the command that shows more. */
   readonly warnings: readonly Warning[];
+}
+
+/** Stays until `holdfast acknowledge`: it is over by itself, but somebody shall have seen it. */
+export interface Alarm {
+  /** When it was told last. */
+  readonly time: string;
+  readonly node: string;
+  /** Of the event, such as `heartbeat-rejected`. */
+  readonly code: string;
+  readonly text: string;
+  /** How often it was told since the last acknowledgement; an event is told once a minute at most. */
+  readonly count: number;
 }
 
 export interface EngineStatus {
@@ -82,7 +98,7 @@ export interface NodeStatus {
   readonly name: string;
   readonly role: "member" | "witness";
   readonly alive: boolean;
-  readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "unknown";
+  readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "reluctant" | "unknown";
   /** Milliseconds since last heard; 0 for the answering node; null: never. */
   readonly age_ms: number | null;
   /** Whose word `alive` and `age_ms` are: of a node that the answering one does not hear itself, the voters'; else empty. */
@@ -96,8 +112,10 @@ export interface NodeStatus {
   readonly drain_reason: string | null;
   /** What keeps it from owning a group that prefers it, such as `interface-down`. */
   readonly failing: readonly string[];
-  /** Empty when the answering node does not know it. */
+  /** Of its software; empty when the answering node does not know it. */
   readonly version: string;
+  /** Ids of the keys that it opens, 8 hex digits each, the one it seals with first; empty when it does not say. */
+  readonly keys: readonly string[];
 }
 
 export interface GroupStatus {
@@ -113,7 +131,17 @@ export interface GroupStatus {
   readonly by_voters: boolean;
   /** Addresses of it that somebody else removed on the answering node, put back each time, since its daemon started. */
   readonly addresses_restored: number;
-  readonly last_move: { readonly cause: string; readonly outage_ms: number | null } | null;
+  /** When its pause ends, by the answering node's wall clock, and how long that is; null: not paused. */
+  readonly paused_until: string | null;
+  readonly pause_remaining_ms: number | null;
+  /** What was said when it was paused; null when not known. */
+  readonly pause_text: string | null;
+  readonly last_move: {
+    readonly cause: string;
+    readonly outage_ms: number | null;
+    /** From the first announcement to an echo having come back to each address; null: not, not yet, or another node owns it. */
+    readonly confirm_ms: number | null;
+  } | null;
 }
 
 export interface Links {

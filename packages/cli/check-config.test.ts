@@ -82,11 +82,6 @@ const WARNINGS: [string, string, RegExp][] = [
     /^! group web: only lb1 may own it; nobody takes over$/m,
   ],
   [
-    "standby interface",
-    SAMPLE.replace("interfaces: [service]", "interfaces: [service, standby]"),
-    /^! group web: only the first interface is used in this version$/m,
-  ],
-  [
     "no renewal may be lost",
     SAMPLE.replace("dead: 300ms", "dead: 200ms"),
     /^! timing: one lost renewal closes the fence for a moment;/m,

@@ -1,4 +1,5 @@
 /** `holdfast history [GROUP]`: what happened, from the answering node's record. */
+import { confirmation } from "@holdfast/agent/control/ownership-change.ts";
 import { fetchJson } from "@holdfast/api/client.ts";
 import { EXIT, type History } from "@holdfast/api/schema.ts";
 import type { Context } from "./command.ts";
@@ -15,7 +16,7 @@ export async function history(context: Context, group: string | undefined, limit
 
 export function historyLines(answer: History, terminal: Terminal, now: number): string[] {
   const lines = answer.events.flatMap((event) => {
-    const phases = event.code === "group-owned" ? phasesLine(event) : undefined;
+    const phases = phasesLine(event, confirmation(answer.events, event));
     return [eventLine(event, terminal, now), ...(phases ? [`    ${phases}`] : [])];
   });
   const none = lines.length === 0 ? [`${answer.node} has recorded nothing of this`] : lines;

@@ -27,6 +27,7 @@ export function movePlan(status: Status, name: string, target: string | undefine
   else if (to !== undefined && to !== group.owner && !group.standbys.includes(to)) {
     lines.push(`! ${to} is no standby of ${name} now: the move will be refused (holdfast why ${name})`);
   }
+  if (group.pause_remaining_ms !== null) lines.push(`! ${name} is paused: it moves now all the same, and stays there`);
   const left = group.standbys.filter((standby) => standby !== to);
   if (left.length > 0) lines.push(`other standbys: ${left.join(" ")}`);
   return lines;

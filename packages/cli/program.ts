@@ -34,7 +34,7 @@ export function program(
     .addHelpText("after", EXIT_CODES)
     .showSuggestionAfterError()
     .exitOverride();
-  for (const add of [addLooking, addActing, addDaemon]) {
+  for (const add of [addLooking, addActing, addDaemon, addConfiguration, addKeys]) {
     add(
       root,
       (handler) =>
@@ -109,6 +109,34 @@ function addActing(root: Command, wrap: Wrap): void {
         return undrain(context, node as string, actOptions(options));
       }),
     );
+  acting(root, "acknowledge", "say that the alarms were seen: they leave every node's status")
+    .alias("ack")
+    .action(
+      wrap(async (context, [options]) => {
+        const { acknowledge } = await import("./acknowledge.ts");
+        return acknowledge(context, actOptions(options));
+      }),
+    );
+  acting(root, "pause", "freeze automation: no takeover, no failback, until the time is over")
+    .alias("maintenance")
+    .argument("[group]", "which; all when not given")
+    .requiredOption("--for <duration>", "how long, at most 7d: 30m, 1h", pauseTime)
+    .option("--reason <text>", "shown to everybody who looks", "")
+    .action(
+      wrap(async (context, [group, options]) => {
+        const { pause } = await import("./pause.ts");
+        const { for: for_ms, reason } = options as { for: number; reason: string };
+        return pause(context, group as string | undefined, { ...actOptions(options), for_ms, reason });
+      }),
+    );
+  acting(root, "resume", "end a pause before its time")
+    .argument("[group]", "which; all when not given")
+    .action(
+      wrap(async (context, [group, options]) => {
+        const { resume } = await import("./pause.ts");
+        return resume(context, group as string | undefined, actOptions(options));
+      }),
+    );
   acting(root, "reload", "take this node's configuration file over, keeping what is open").action(
     wrap(async (context, [options]) => {
       const { reload } = await import("./reload.ts");
@@ -158,6 +186,11 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return witness({ directory: directory as string, listen, stateDir, node });
       }),
     );
+  // Only listed here: main.ts hands its words over before anything is parsed.
+  command(root, "lab", "a real cluster in network namespaces on this machine").addArgument(new Argument("[words...]"));
+}
+
+function addConfiguration(root: Command, wrap: Wrap): void {
   command(root, "check-config", "errors in a configuration, or what it promises and risks")
     .argument("[file]", "the configuration", "/etc/holdfast/holdfast.yaml")
     .action(
@@ -179,6 +212,9 @@ function addDaemon(root: Command, wrap: Wrap): void {
   command(root, "schema", "the JSON Schema of holdfast.yaml, for editors").action(
     wrap(async (context) => (await import("./schema.ts")).schema(context)),
   );
+}
+
+function addKeys(root: Command, wrap: Wrap): void {
   const keys = command(root, "keys", "the cluster's secrets");
   command(keys, "new", "make a key file")
     .argument("[file]", "where", "/etc/holdfast/keys")
@@ -189,8 +225,21 @@ function addDaemon(root: Command, wrap: Wrap): void {
         return keysNew(context, file as string, (options as { add?: boolean }).add ?? false);
       }),
     );
-  // Only listed here: main.ts hands its words over before anything is parsed.
-  command(root, "lab", "a real cluster in network namespaces on this machine").addArgument(new Argument("[words...]"));
+  command(keys, "rotate", "change the key of a running cluster, in three steps")
+    .argument("[file]", "where", "/etc/holdfast/keys")
+    .addOption(new Option("--activate", "second step: seal with the new key, which every node opens by now"))
+    .addOption(
+      new Option("--finish", "third step: open the new key alone, which every node seals with by now").conflicts(
+        "activate",
+      ),
+    )
+    .action(
+      wrap(async (context, [file, options]) => {
+        const { rotate } = await import("./keys-rotate.ts");
+        const { activate, finish } = options as { activate?: boolean; finish?: boolean };
+        return rotate(context, file as string, activate ? "activate" : finish ? "finish" : "add");
+      }),
+    );
 }
 
 function command(parent: Command, name: string, description: string): Command {
@@ -213,6 +262,14 @@ function timeout(text: string): number {
   const value = parseDuration(text);
   if (value !== undefined && value >= 100 && value <= 600_000) return value;
   throw new InvalidArgumentError("a duration from 100ms to 10m, such as 10s.");
+}
+
+const LONGEST_PAUSE_MS = 7 * 24 * 3_600_000;
+
+function pauseTime(text: string): number {
+  const value = parseDuration(text);
+  if (value !== undefined && value >= 1000 && value <= LONGEST_PAUSE_MS) return value;
+  throw new InvalidArgumentError("a duration from 1s to 7d, such as 30m or 1h.");
 }
 
 function count(text: string): number {

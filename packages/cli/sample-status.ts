@@ -21,19 +21,26 @@ const ENGINE: Status["engine"] = {
   },
 };
 
-const OWNED = { state: "owned", by_voters: false, addresses_restored: 0 } as const;
+const NODE = {
+  role: "member",
+  alive: true,
+  state: "up",
+  drained: false,
+  heard_by: [],
+  drain_reason: null,
+  failing: [],
+  version: "1.2.0",
+  keys: ["5e3b1f52"],
+} as const;
+const UNDISTURBED = {
+  by_voters: false,
+  addresses_restored: 0,
+  paused_until: null,
+  pause_remaining_ms: null,
+  pause_text: null,
+} as const;
 
 export function sampleStatus(changes: Partial<Status> = {}): Status {
-  const node = {
-    role: "member",
-    alive: true,
-    state: "up",
-    drained: false,
-    heard_by: [],
-    drain_reason: null,
-    failing: [],
-    version: "1.2.0",
-  } as const;
   const ok = { name: "lan", state: "ok", loss_percent: 0 } as const;
   const loss = { name: "hb", state: "LOSS", loss_percent: 38 } as const;
   return {
@@ -51,9 +58,9 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
     engine: ENGINE,
     timing: { heartbeat_ms: 100, dead_ms: 300, window_ms: 48, keep_ms: 236 },
     nodes: [
-      { ...node, name: "lb1", age_ms: 0, links: [ok, loss] },
+      { ...NODE, name: "lb1", age_ms: 0, links: [ok, loss] },
       {
-        ...node,
+        ...NODE,
         name: "lb2",
         age_ms: 210,
         links: [ok, loss],
@@ -62,7 +69,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         drain_reason: "kernel",
         failing: ["interface-down"],
       },
-      { ...node, name: "lb3", age_ms: 110, links: [ok, { ...loss, state: "ok", loss_percent: 0 }] },
+      { ...NODE, name: "lb3", age_ms: 110, links: [ok, { ...loss, state: "ok", loss_percent: 0 }] },
     ],
     groups: [
       {
@@ -72,8 +79,9 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         since_ms: (12 * 24 + 4) * 3_600_000,
         addresses: ["10.0.0.100/24", "2001:db8::100/64"],
         standbys: ["lb3"],
-        ...OWNED,
-        last_move: { cause: "manual", outage_ms: 38 },
+        state: "owned",
+        ...UNDISTURBED,
+        last_move: { cause: "manual", outage_ms: 38, confirm_ms: null },
       },
       {
         name: "db",
@@ -82,10 +90,12 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         since_ms: 192_000,
         addresses: ["10.0.0.101/24"],
         standbys: [],
-        ...OWNED,
-        last_move: { cause: "drain", outage_ms: 41 },
+        state: "owned",
+        ...UNDISTURBED,
+        last_move: { cause: "drain", outage_ms: 41, confirm_ms: null },
       },
     ],
+    alarms: [],
     warnings: [
       { text: 'db has no standby: lb2 is drained "kernel"', command: "holdfast undrain lb2" },
       { text: "link hb lb1-lb2: 38% loss", command: "holdfast links hb" },

@@ -212,6 +212,23 @@ lb1: down`,
   );
 });
 
+test("why and history: whether the take-over was confirmed stands behind what it cost", () => {
+  const confirmed: Event = {
+    ...event,
+    number: 8,
+    code: "takeover-confirmed",
+    text: "web on lb2: 10.0.0.1 answered",
+    phases: { confirm: 7.3 },
+  };
+  const shown = (...events: readonly Event[]): string[] =>
+    historyLines({ schema: "holdfast.history/1", node: "lb1", events, trouble: null }, piped, NOON);
+  assert.match(shown(event, confirmed)[1] ?? "", /= outage 255\.7 ms \(estimate\), confirmed after 7\.3 ms$/);
+  assert.equal(shown(event, confirmed).length, 3, "the check has no outage of its own");
+  assert.match(shown(event, { ...confirmed, phases: null })[1] ?? "", /, confirmed$/);
+  assert.match(shown(event, { ...confirmed, code: "takeover-unconfirmed" })[1] ?? "", /, not confirmed$/);
+  assert.match(shown(event, { ...confirmed, node: "lb3" })[1] ?? "", /\(estimate\)$/);
+});
+
 test("history: a day that is not today is named, and a disk that is behind is told", () => {
   const old = { ...event, time: new Date(NOON - 86_400_000).toISOString(), phases: null };
   const lines = historyLines(

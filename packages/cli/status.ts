@@ -69,6 +69,7 @@ export function statusLines(answer: Status, terminal: Terminal, now: number): st
           ),
         ]
       : []),
+    ...pauseBanner(answer, terminal),
     "",
     ...groupTable(answer.groups, terminal),
     "",
@@ -94,6 +95,18 @@ function heading(answer: Status, { paint }: Terminal, now: number): string {
 /** Whoever chose it is to see at every look that this is not a majority's promise. */
 function quorumText({ available }: Status): string {
   return available ? "yes (available: two owners in a cut of all links)" : "yes";
+}
+
+/** Right below the heading, where nobody overlooks it. */
+function pauseBanner({ groups }: Status, { paint }: Terminal): string[] {
+  const paused = groups.filter((group) => group.pause_remaining_ms !== null);
+  if (paused.length === 0) return [];
+  const times = paused.map((group) => `${group.name} ${duration(group.pause_remaining_ms ?? 0)}`);
+  const said = [...new Set(paused.flatMap(({ pause_text }) => (pause_text === null ? [] : [printable(pause_text)])))];
+  return [
+    paint("yellow", `PAUSED for ${times.join(", ")} more: nobody takes over, nothing moves by itself`),
+    ...said.map((text) => `  ${text}`),
+  ];
 }
 
 function groupTable(groups: readonly GroupStatus[], terminal: Terminal): string[] {

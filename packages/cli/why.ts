@@ -1,4 +1,5 @@
 /** `holdfast why GROUP|NODE`: the answer, what led there, and what keeps the others from owning. */
+import { confirmation } from "@holdfast/agent/control/ownership-change.ts";
 import { ApiFailure, fetchJson } from "@holdfast/api/client.ts";
 import { EXIT, type Why } from "@holdfast/api/schema.ts";
 import { CommandFailure, type Context } from "./command.ts";
@@ -34,7 +35,7 @@ async function ask(socket: string, subject: string): Promise<Why> {
 
 export function whyLines(answer: Why, terminal: Terminal, now: number): string[] {
   const taken = answer.evidence.findLast((event) => event.code === "group-owned");
-  const phases = taken && phasesLine(taken);
+  const phases = taken && phasesLine(taken, confirmation(answer.evidence, taken));
   return [
     printable(answer.answer),
     ...answer.evidence.map((event) => `  ${eventLine(event, terminal, now)}`),

@@ -148,12 +148,12 @@ export function segmentsOf(group: GroupConfig): readonly string[] {
 
 /**
  * The adapters of each segment on `node`, by the kernel's names, the service adapter first; segments in the order of
- * `segmentsOf`.
+ * `segmentsOf`. A node that gives two names to one adapter has it once.
  */
 export function adaptersOf(node: NodeConfig, group: GroupConfig): readonly (readonly InterfaceName[])[] {
   return segmentsOf(group).map((segment) => {
     const names = group.addresses.find(({ interfaces }) => interfaces[0] === segment)?.interfaces ?? [];
-    return names.map((name) => node.interfaces[name] ?? (name as InterfaceName));
+    return [...new Set(names.map((name) => node.interfaces[name] ?? (name as InterfaceName)))];
   });
 }
 

@@ -28,6 +28,17 @@ export interface Accepted {
   readonly expires: number;
 }
 
+/** A pause as it outlives its daemon, on every node. */
+export interface StoredPause {
+  readonly group: GroupName;
+  /** 1 to 2^32 - 1. */
+  readonly stamp: number;
+  /** Wall clock in milliseconds since 1970; undefined: it has ended. */
+  readonly until_ms: number | undefined;
+  /** Who answered last, and may take the group again. */
+  readonly owner: NodeName | undefined;
+}
+
 export type Effect =
   /** Send over the named links; the engine seals one datagram a link. */
   | { readonly kind: "send"; readonly to: NodeName; readonly links: readonly LinkName[]; readonly heartbeat: Heartbeat }
@@ -98,6 +109,8 @@ export type Effect =
   | { readonly kind: "reply"; readonly request: number; readonly code: OutcomeCode; readonly text: string }
   /** Survives a restart: this node is drained, or no longer. */
   | { readonly kind: "saveDrained"; readonly reason: string | undefined }
+  /** Survives a restart: all pauses there are or were. */
+  | { readonly kind: "savePauses"; readonly pauses: readonly StoredPause[] }
   /** All is released after `stop`: leave. */
   | { readonly kind: "exit" };
 
@@ -129,7 +142,13 @@ export type Input =
   /** The deadline came (or the loop woke for another reason: harmless). */
   | { readonly kind: "tick" }
   /** An authentic, parsed heartbeat. */
-  | { readonly kind: "heartbeat"; readonly link: LinkName; readonly heartbeat: Heartbeat }
+  | {
+      readonly kind: "heartbeat";
+      readonly link: LinkName;
+      readonly heartbeat: Heartbeat;
+      /** Where its daemon was first heard from on this link, for people. */
+      readonly source?: string;
+    }
   /** Datagrams that were dropped since the last report; at most one input a second a reason. */
   | {
       readonly kind: "rejected";
@@ -147,6 +166,8 @@ export type Input =
     }
   /** Since the interface came up, own ones not counted. */
   | { readonly kind: "framesCounted"; readonly interface: InterfaceName; readonly frames: number }
+  /** On which interface a link works now; undefined: on none. Told at the start too, and it makes no event. */
+  | { readonly kind: "linkBound"; readonly link: LinkName; readonly interface: InterfaceName | undefined }
   | { readonly kind: "linkChanged"; readonly link: LinkName; readonly up: boolean; readonly detail: string }
   | { readonly kind: "armFailed"; readonly group: GroupName; readonly number: number; readonly detail: string }
   | { readonly kind: "saveFailed"; readonly group: GroupName; readonly detail: string }
@@ -170,13 +191,16 @@ export type Input =
     }
   /** The rule set had vanished; it was put back, closed (F7). */
   | { readonly kind: "fenceReinstalled"; readonly detail: string }
-  /** Another station announced or answers for one of our addresses. */
+  /** Another station claims one of the addresses this node announces, `count` times since the last input (1 when absent). */
   | {
       readonly kind: "conflict";
       readonly group: GroupName;
       readonly address: IpAddress;
       readonly mac: Mac;
       readonly interface: InterfaceName;
+      readonly count?: number;
+      /** The node of the cluster that the station is known to be of. */
+      readonly node?: NodeName;
     }
   /** An operator's request through this node's control process; `request` names it in the `reply`. */
   | {
@@ -193,7 +217,7 @@ export type Input =
    * removes stays fenced until this is done. `interfacesDown`: of this node's interfaces in it.
    */
   | { readonly kind: "reconfigured"; readonly cluster: Cluster; readonly interfacesDown: readonly InterfaceName[] }
-  /** A probe was answered by somebody else. */
+  /** A probe was answered by somebody else, or somebody else claimed an address that this node does not announce. */
   | {
       readonly kind: "answered";
       readonly of: GroupName | undefined;
@@ -211,7 +235,16 @@ export type Input =
       readonly by: IpAddress | undefined;
       /** Since the first announcement. */
       readonly after_ms: number;
+      /** Who answered, or who was asked, in words. */
+      readonly detail: string;
+      /** Addresses of the group whose check goes on. */
+      readonly pending: number;
     }
+  /**
+   * The loop woke late, and this is what the engine could see of the reason: words that go on after "it was"; "" when it saw
+   * none. Given before anything else that came meanwhile.
+   */
+  | { readonly kind: "stalled"; readonly cause: string }
   /** Requirement B4: something this node cannot own without does not work, or works again. `what`: a stable word. */
   | { readonly kind: "fitness"; readonly what: string; readonly fit: boolean; readonly detail: string }
   /** The whole machine stood still (suspend): its fence and its clock did too, the other nodes' did not. */

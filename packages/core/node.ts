@@ -5,7 +5,9 @@
  * order. `nextDeadline` says when a `tick` is wanted; an early one does no harm. The lease is in ownership/lease, who
  * hears whom in membership; this file and node/ alone join them.
  */
+import { adaptersDeadline, heardAnswer, linkBound, takeFrames, watchAdapters } from "./node/adapters.ts";
 import { addressAnswered, aloneDeadline, askReference, watchAlone } from "./node/alone.ts";
+import { interfaceChanged } from "./node/carrier.ts";
 import { happened } from "./node/events.ts";
 import {
   beatDrain,
@@ -16,15 +18,20 @@ import {
   sayReady,
   tickFarewell,
 } from "./node/handing-over.ts";
+import { takeoverChecked } from "./node/confirming.ts";
+import { addressClaimed, conflictDeadline, watchConflicts } from "./node/conflicts.ts";
+import { takeFitness } from "./node/fitness.ts";
 import { followHolder } from "./node/following.ts";
 import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "./node/leases.ts";
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
 import { dropLeft, reconfigure } from "./node/reconfiguring.ts";
 import { receive } from "./node/receiving.ts";
+import { countRejected } from "./node/rejecting.ts";
+import { watchReluctance } from "./node/reluctance.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
 import { leaveWhenReleased, stop } from "./node/stopping.ts";
-import { settleDrain, takeRequest } from "./node/serving.ts";
+import { settleRequests, takeRequest } from "./node/serving.ts";
 import { liveVoters, votes } from "./node/overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./node/state.ts";
 import { watchCrashes } from "./node/crashing.ts";
@@ -42,11 +49,12 @@ import {
   forgetRequest,
 } from "./ownership/lease/holder.ts";
 import { forwarded, forwardFailed, offerAfterCommit } from "./ownership/lease/hand-over.ts";
-import type { InterfaceName } from "./units/names.ts";
+import type { Mac } from "./units/mac.ts";
 import { after, between, earliest, type Instant } from "./units/time.ts";
 import { unreachable } from "./units/unreachable.ts";
 
-export { type Beginning, newNode, type NodeState } from "./node/state.ts";
+export { newNode } from "./node/starting.ts";
+export type { Beginning, NodeState } from "./node/state.ts";
 export { viewOf } from "./node/view.ts";
 
 /** Take one input at `now`. The effects are in the order in which they must be performed. */
@@ -72,11 +80,12 @@ export function nextDeadline(state: NodeState, now: Instant): Instant {
     groupsDeadline(state, now),
     failbackDeadline(state, now),
     aloneDeadline(state, now),
+    adaptersDeadline(state, now),
   );
   if (state.abstaining) next = earliest(next, state.abstainUntil);
   for (const pending of state.pending) next = earliest(next, pending.until);
   for (const group of state.groups.values()) {
-    next = earliest(next, farewellDeadline(group));
+    next = earliest(next, farewellDeadline(group), conflictDeadline(group));
     if (group.offer !== undefined) next = earliest(next, group.offer.until);
   }
   state.expectedBy = next;
@@ -111,16 +120,18 @@ function take(state: NodeState, input: Input, now: Instant): void {
     case "flush":
       return;
     case "heartbeat":
-      return receive(state, input.link, input.heartbeat, now);
+      return receive(state, input, now);
     case "wallClock":
       state.wallOffset_ms = input.offset_ms;
       return;
     case "request":
       return takeRequest(state, input, now);
     case "rejected":
-      return rejected(state, input, now);
+      return countRejected(state, input, now);
     case "interfaceChanged":
-      return interfaceChanged(state, input.interface, input.up, now);
+      return interfaceChanged(state, input, now);
+    case "linkBound":
+      return linkBound(state, input.link, input.interface, now);
     case "linkChanged":
       return happened(state, now, {
         code: input.up ? "link-up" : "link-down",
@@ -132,16 +143,14 @@ function take(state: NodeState, input: Input, now: Instant): void {
     case "fenceReinstalled":
       return fenceReinstalled(state, input.detail, now);
     case "answered":
-      return addressAnswered(
-        state,
-        input.of === undefined ? undefined : state.groups.get(input.of),
-        input.address,
-        now,
-      );
+      return answered(state, input, now);
     case "reconfigured":
       return reconfigure(state, input, now);
     case "framesCounted":
+      return takeFrames(state, input, now);
     case "fitness":
+      return takeFitness(state, input, now);
+    case "stalled":
       return;
     case "paused":
       return takePause(state, input.for_ms, now);
@@ -157,7 +166,6 @@ type GroupInput = Extract<Input, { readonly group: unknown }>;
 function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
   const group = state.groups.get(input.group);
   if (group === undefined) return;
-  const { name } = group.config;
   switch (input.kind) {
     case "armFailed":
       dropFromOutbox(state, group, ["propose", "nominate"]);
@@ -195,30 +203,43 @@ function takeForGroup(state: NodeState, input: GroupInput, now: Instant): void {
       sayReady(state, group, false, now);
       return trouble(state, group, "fence-failed", `the fence does not relay: ${input.detail}`, now);
     case "addressesPlaced":
-      group.addressesPlaced = group.addressesWanted;
-      group.macs = input.macs;
-      group.addressTrouble = undefined;
-      announce(state, group);
-      return getReady(state, group, now);
+      return addressesPlaced(state, group, input.macs, now);
     case "addressesFailed":
       group.addressTrouble = { detail: input.detail, at: now };
       trouble(state, group, "address-failed", `addresses not placed: ${input.detail}`, now);
       return placeGroup(state, group, now);
     case "addressRestored":
-      group.addressesRestored += 1;
-      return happened(state, now, {
-        code: "address-restored",
-        level: "warning",
-        group: name,
-        text: `${input.address} was removed from ${input.interface} of ${state.self.name} by somebody else and put back`,
-      });
+      return addressRestored(state, group, input, now);
     case "conflict":
-      return conflict(state, group, input, now);
+      return addressClaimed(state, group, input, now);
     case "takeoverChecked":
-      return;
+      return takeoverChecked(state, group, input, now);
     default:
       return unreachable(input);
   }
+}
+
+function addressesPlaced(state: NodeState, group: Group, macs: readonly Mac[], now: Instant): void {
+  group.addressesPlaced = group.addressesWanted;
+  group.macs = macs;
+  group.addressTrouble = undefined;
+  announce(state, group);
+  getReady(state, group, now);
+}
+
+function addressRestored(
+  state: NodeState,
+  group: Group,
+  input: Extract<Input, { kind: "addressRestored" }>,
+  now: Instant,
+): void {
+  group.addressesRestored += 1;
+  happened(state, now, {
+    code: "address-restored",
+    level: "warning",
+    group: group.config.name,
+    text: `${input.address} was removed from ${input.interface} of ${state.self.name} by somebody else and put back`,
+  });
 }
 
 const TROUBLE_TOLD_EVERY_MS = 60_000;
@@ -253,14 +274,17 @@ function tick(state: NodeState, now: Instant): void {
 function passTime(state: NodeState, now: Instant, beats: boolean): void {
   if (state.abstaining && now >= state.abstainUntil) state.abstaining = false;
   watchCrashes(state, now);
+  watchReluctance(state, now);
   watchPeers(state, now);
   watchAlone(state, now);
+  watchAdapters(state, now);
   for (const group of state.groups.values()) {
     tickFarewell(state, group, now);
     tickLease(state, group, now);
     expireOffer(state, group, now);
     expireInherited(state, group, now);
   }
+  watchConflicts(state, now);
   expireRequests(state, now);
   if (beats) beat(state, now);
   if (state.stopping) leaveWhenReleased(state, now);
@@ -285,7 +309,7 @@ function beat(state: NodeState, now: Instant): void {
     beatHolding(group.lease, context);
     beatEnded(group.lease, context, alive);
   }
-  settleDrain(state);
+  settleRequests(state);
   dropLeft(state);
 }
 
@@ -323,41 +347,6 @@ function watchPeers(state: NodeState, now: Instant): void {
   });
 }
 
-function rejected(state: NodeState, input: Extract<Input, { kind: "rejected" }>, now: Instant): void {
-  const key = `${input.link} ${input.reason} ${input.source}`;
-  const entry = state.rejected.get(key);
-  if (entry === undefined && state.rejected.size >= 256) return;
-  const count = (entry?.count ?? 0) + input.count;
-  const toldAt = entry?.toldAt;
-  const tell = toldAt === undefined || between(toldAt, now) >= 60_000;
-  const { link, reason, source } = input;
-  state.rejected.set(key, { link, reason, source, count, toldAt: tell ? now : toldAt });
-  if (!tell) return;
-  happened(state, now, {
-    code: "heartbeat-rejected",
-    level: reason === "replay" || reason === "garbled" ? "warning" : "alarm",
-    text: `${input.count} heartbeats from ${source} on ${link} dropped by ${state.self.name}: ${reason}`,
-  });
-}
-
-function interfaceChanged(state: NodeState, name: InterfaceName, up: boolean, now: Instant): void {
-  if (state.interfacesDown.has(name) !== up) return;
-  if (up) state.interfacesDown.delete(name);
-  else state.interfacesDown.add(name);
-  happened(state, now, {
-    code: up ? "interface-up" : "interface-down",
-    level: up ? "info" : "alarm",
-    text: `interface ${name} of ${state.self.name} ${up ? "has a carrier again" : "has no carrier"}`,
-  });
-  for (const group of state.groups.values()) {
-    if (!group.interfaces.includes(name)) continue;
-    placeGroup(state, group, now);
-    // What was announced while the carrier was away reached nobody.
-    if (up && group.addressesPlaced) announce(state, group);
-  }
-  tellEverybody(state);
-}
-
 /** F7: it was put back closed; whoever holds asks for grants at once. */
 function fenceReinstalled(state: NodeState, detail: string, now: Instant): void {
   for (const group of state.groups.values()) {
@@ -375,18 +364,10 @@ function fenceReinstalled(state: NodeState, detail: string, now: Instant): void 
   });
 }
 
-const CONFLICT_INTERVAL_MS = 1000;
-
-/** Somebody else announces our address: say again whose it is, at most once a second. */
-function conflict(state: NodeState, group: Group, input: Extract<Input, { kind: "conflict" }>, now: Instant): void {
-  if (group.announcedTerm === undefined) return;
-  if (group.conflictAt !== undefined && between(group.conflictAt, now) < CONFLICT_INTERVAL_MS) return;
-  group.conflictAt = now;
-  announce(state, group);
-  happened(state, now, {
-    code: "address-conflict",
-    level: "alarm",
-    group: group.config.name,
-    text: `${input.mac} announces ${input.address} on ${input.interface}; ${state.self.name} owns it and announced it again`,
-  });
+/** A probe was answered: it may be the search of a node that is left alone, or the watch for strangers. */
+function answered(state: NodeState, input: Extract<Input, { kind: "answered" }>, now: Instant): void {
+  const group = input.of === undefined ? undefined : state.groups.get(input.of);
+  if (group === undefined) heardAnswer(state, input.address, input.interface, now);
+  addressAnswered(state, group, input.address, now);
+  if (group !== undefined) addressClaimed(state, group, input, now);
 }

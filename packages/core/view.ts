@@ -1,5 +1,5 @@
 /** What a node knows, for people: made from the state on demand, never on the heartbeat path. */
-import type { FenceState, GroupReport, HeardReport, Ineligibility } from "./wire/messages.ts";
+import type { FenceState, GroupReport, HeardReport, Ineligibility, NodeReport } from "./wire/messages.ts";
 import type { GroupName, LinkName, NodeName } from "./units/names.ts";
 
 export interface NodeView {
@@ -45,6 +45,10 @@ export interface PeerView {
   readonly stopping: boolean;
   readonly stalled: boolean;
   readonly abstaining: boolean;
+  /** It stalls again and again, or is short of memory: it prefers not to own. */
+  readonly reluctant: boolean;
+  /** What is broken in it, in words; of a peer only that something is. Undefined: nothing. */
+  readonly unfit: string | undefined;
   /** Undefined before the peer was heard. */
   readonly digest: string | undefined;
   readonly generation: number | undefined;
@@ -54,6 +58,8 @@ export interface PeerView {
   readonly reports: readonly HeardReport[];
   readonly reportsAge_ms: number | undefined;
   readonly groups: readonly GroupReport[];
+  /** What it says of itself; undefined: nothing yet, or its daemon is of version 1. */
+  readonly about: NodeReport | undefined;
 }
 
 export interface LinkView {
@@ -81,6 +87,8 @@ export interface GroupView {
   readonly standbys: readonly NodeName[];
   readonly fence: FenceState;
   readonly moving: boolean;
+  /** An operator has frozen its automation; undefined: not paused. */
+  readonly pause: { readonly remaining_ms: number; readonly lastOwner: NodeName | undefined } | undefined;
   /** How often an address of it was removed here by somebody else and put back, since this daemon started. */
   readonly addressesRestored: number;
   readonly candidates: readonly { readonly node: NodeName; readonly ineligible: Ineligibility | "down" }[];

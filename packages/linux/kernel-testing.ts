@@ -1,5 +1,5 @@
 /** For kernel tests: network namespaces of their own, joined by veth pairs, and probes that ask for an address. */
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { ipBytes } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
@@ -58,6 +58,13 @@ export class Namespace {
     return sh("ip", "netns", "exec", this.name, ...words);
   }
 
+  /** As `run`, without waiting here: brings what it printed, whatever it ended with. */
+  start(...words: string[]): Promise<string> {
+    return new Promise((resolve) => {
+      execFile("ip", ["netns", "exec", this.name, ...words], (_error, stdout) => resolve(stdout));
+    });
+  }
+
   /** What `action` opens belongs to this namespace; it must not wait. */
   inside<Value>(action: () => Value): Value {
     check("setns", native.setns(this.#fd, CLONE_NEWNET));
@@ -92,7 +99,8 @@ export function join(a: Namespace, b: Namespace, device: string, net: number): v
 export class Lan {
   readonly #switch = new Namespace();
   readonly #net: number;
-  #ports = 0;
+  /** Switch ports by "NAMESPACE DEVICE". */
+  readonly #ports = new Map<string, string>();
 
   constructor(net: number) {
     this.#net = net;
@@ -101,7 +109,8 @@ export class Lan {
   }
 
   attach(station: Namespace, device: string, host: number): Mac {
-    const port = `port${++this.#ports}`;
+    const port = `port${this.#ports.size + 1}`;
+    this.#ports.set(`${station.name} ${device}`, port);
     const mac = `02:00:00:00:${this.#net}:${String(host).padStart(2, "0")}` as Mac;
     const [inside, outside] = [station.name, this.#switch.name];
     sh("ip", "link", "add", device, "netns", inside, "address", mac, "type", "veth", "peer", port, "netns", outside);
@@ -110,6 +119,20 @@ export class Lan {
     station.run("ip", "address", "add", `fd${this.#net}::${host}/64`, "dev", device, "nodad");
     station.run("ip", "link", "set", device, "up");
     return mac;
+  }
+
+  /** The cable of a station's device: out, or in again. */
+  plug(station: Namespace, device: string, state: "up" | "down"): void {
+    this.#switch.run("ip", "link", "set", this.#portOf(station, device), state);
+  }
+
+  /** The switch takes no frame from the port and sends none there; the carrier stays. */
+  mute(station: Namespace, device: string, muted: boolean): void {
+    this.#switch.run("bridge", "link", "set", "dev", this.#portOf(station, device), "state", muted ? "0" : "3");
+  }
+
+  #portOf(station: Namespace, device: string): string {
+    return this.#ports.get(`${station.name} ${device}`) ?? "";
   }
 
   remove(): void {

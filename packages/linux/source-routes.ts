@@ -235,7 +235,11 @@ export class SourceRoutes {
       return [{ table: tableOf(adapter.index), interface: adapter.name, index: adapter.index, siblings, networks }];
     });
     const watched = new Set(this.#prepared.flatMap((each) => [each.interface, ...each.others]));
+    let isFresh = false;
     const works = (name: string): boolean => {
+      // Routes go after an interface is down and before it is told: what is lost may be lost for that reason.
+      if (!isFresh) this.#adapters.resync();
+      isFresh = true;
       const adapter = this.#adapters.byName(name);
       return adapter !== undefined && adapter.down !== "administratively";
     };

@@ -101,7 +101,7 @@ export class RouteMemory {
     this.#downs.set(name, this.#downsOf(name) + 1);
   }
 
-  /** The main table with what it lost. `watched`: the adapters whose routes matter; `works`: those that are administratively up. */
+  /** The main table with what it lost. `watched`: the adapters whose routes matter; `works`: is it administratively up? Only asked of those that lost a route. */
   complete(
     main: readonly MainRoute[],
     watched: ReadonlySet<string>,

@@ -76,6 +76,9 @@ function performed(
     case "saveDrained":
       node.drained = effect.reason;
       return;
+    case "savePauses":
+      node.pauses = effect.pauses;
+      return;
     case "exit":
       node.exited = true;
       world.kill(node.name);

@@ -115,6 +115,7 @@ export class VirtualCluster extends VirtualTime {
       records: new Map(),
       abstainUntil: 0,
       drained: undefined,
+      pauses: [],
       crashes: [],
       interfacesDown: new Set(),
       stationless: false,
@@ -192,16 +193,14 @@ export class VirtualCluster extends VirtualTime {
         open,
         crashes: this.#crashesBefore(node, now),
         drained: node.drained,
+        pauses: node.pauses,
         interfacesDown: [...node.interfacesDown],
         wallOffset_ms: 0,
       },
       now,
     );
-    node.daemon = newDaemon(
-      state,
-      boot,
-      this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot),
-    );
+    const wire = this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot);
+    node.daemon = newDaemon(state, boot, wire);
     node.frozen = false;
     node.exited = false;
     wake(this, node);

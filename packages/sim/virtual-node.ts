@@ -2,7 +2,7 @@
 import type { SimulatedFence } from "./fence.ts";
 import type { KernelClock } from "./kernel-clock.ts";
 import type { SealedEnd } from "./sealing.ts";
-import type { Input, LocalEvent, VoterRecord } from "@holdfast/core/effects.ts";
+import type { Input, LocalEvent, StoredPause, VoterRecord } from "@holdfast/core/effects.ts";
 import type { Cluster } from "@holdfast/core/cluster.ts";
 import type { NodeState } from "@holdfast/core/node.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
@@ -46,6 +46,8 @@ export interface VirtualNode {
   /** V2: kept with the records; on the kernel's clock. */
   abstainUntil: number;
   drained: string | undefined;
+  /** On disk, with times of the wall clock: it outlives a loss of power. */
+  pauses: readonly StoredPause[];
   /** Starts after a daemon that ended without a word, on the kernel's clock. */
   crashes: Instant[];
   readonly interfacesDown: Set<InterfaceName>;

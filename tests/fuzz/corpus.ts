@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Chance } from "./chance.ts";
-import { KERNEL_MESSAGES } from "./kernel-messages.ts";
+import { KERNEL_MESSAGES, ROUTING_MESSAGES } from "./kernel-messages.ts";
 import { mutate } from "./mutate.ts";
 import { ANY_WORLD, RandomHeartbeats } from "./random-heartbeat.ts";
 import { SECRET_KEYS } from "./sealed-cluster.ts";
@@ -18,6 +18,7 @@ import { FULL, typicalHeartbeat } from "@holdfast/core/wire/heartbeat-samples.ts
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
 import { neighbourSolicitation, parseNdpFrame, unsolicitedAdvertisement } from "@holdfast/core/wire/ndp.ts";
 import { emitUdp, parseUdpFrame } from "@holdfast/core/wire/udp.ts";
+import { emitEcho, parseEchoMessage, parseEchoPacket } from "@holdfast/core/wire/icmp-echo.ts";
 import type { IpAddress, Ipv4, Ipv6 } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { BootId } from "@holdfast/core/units/names.ts";
@@ -25,6 +26,8 @@ import type { Result } from "@holdfast/core/units/result.ts";
 import { parseAddress } from "@holdfast/linux/netlink/addresses.ts";
 import { parseLink } from "@holdfast/linux/netlink/links.ts";
 import { attributeList, messages } from "@holdfast/linux/netlink/message.ts";
+import { parseNeighbour } from "@holdfast/linux/netlink/neighbours.ts";
+import { parseRoute } from "@holdfast/linux/netlink/routes.ts";
 import { eventAuthor, eventTable, parseElements, parseTable } from "@holdfast/linux/nftables/tables.ts";
 
 /** Longer inputs are not kept. */
@@ -80,6 +83,24 @@ function udpSeeds(): Uint8Array[] {
   ];
 }
 
+function echoSeeds(): Uint8Array[] {
+  const common = { identifier: 1, sequence: 2, payload: Uint8Array.of(1, 2, 3) };
+  const header = Uint8Array.of(0x45, 0, 0, 31, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2);
+  return (["request", "reply"] as const).flatMap((kind) => [
+    Uint8Array.of(...header, ...emitEcho({ version: 4, kind, ...common })),
+    emitEcho({ version: 6, kind, ...common }),
+  ]);
+}
+
+/** The checksum of an echo behind an IPv4 header. */
+function repairPacket(packet: Uint8Array): void {
+  const at = 4 * ((packet[0] ?? 0) & 15);
+  if (packet.length < at + 8 || at < 20) return;
+  packet.fill(0, at + 2, at + 4);
+  const sum = checksum(addWords(0, packet, at, packet.length));
+  packet.set([sum >> 8, sum & 0xff], at + 2);
+}
+
 /** The header checksum of IPv4, and ICMPv6's, which would refuse nearly everything. */
 function repairFrame(frame: Uint8Array): void {
   if (frame.length >= 34 && frame[12] === 8 && frame[13] === 0) {
@@ -112,6 +133,14 @@ function kernelOutcome(bytes: Uint8Array): string {
     attributeList(first.payload, 0).length === 0 ? "" : "attributes",
   ];
   return `${Math.min(found.length, 2)} messages: ${names.filter((name) => name !== "").join(" ")}`;
+}
+
+function routingOutcome(bytes: Uint8Array): string {
+  const [first] = messages(bytes);
+  if (first === undefined) return "no message";
+  const neighbour = parseNeighbour(first) === undefined ? "" : "neighbour ";
+  const route = parseRoute(first);
+  return `${neighbour}${route === undefined ? "" : `route ${route.kind}, ${Math.min(2, route.hops.length)} ways`}`;
 }
 
 function sealedOutcome(bytes: Uint8Array): string {
@@ -157,6 +186,18 @@ export const TARGETS: readonly Target[] = [
     seeds: udpSeeds,
     repair: repairFrame,
   },
+  {
+    name: "echo",
+    outcomeOf: (bytes) => {
+      const outcomes = [parseEchoPacket(bytes), parseEchoMessage(bytes)].map(
+        (result) => refusal(result) ?? `understood ${result.ok ? result.value.kind : ""}`,
+      );
+      return outcomes.join(", ");
+    },
+    seeds: echoSeeds,
+    repair: repairPacket,
+  },
+  { name: "routing", outcomeOf: routingOutcome, seeds: () => ROUTING_MESSAGES },
   { name: "kernel", outcomeOf: kernelOutcome, seeds: () => KERNEL_MESSAGES },
 ];
 

@@ -3,13 +3,15 @@ import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { test } from "node:test";
 import { Chance } from "./chance.ts";
-import { KERNEL_MESSAGES } from "./kernel-messages.ts";
+import { KERNEL_MESSAGES, ROUTING_MESSAGES } from "./kernel-messages.ts";
 import { mutate } from "./mutate.ts";
 import type { Native } from "@holdfast/linux/native.ts";
 import { listAddresses } from "@holdfast/linux/netlink/addresses.ts";
 import { listLinks } from "@holdfast/linux/netlink/links.ts";
-import type { Result } from "@holdfast/core/units/result.ts";
+import { type Result, success } from "@holdfast/core/units/result.ts";
 import { ACK, MessageWriter, REQUEST, TYPE_DONE, TYPE_ERROR } from "@holdfast/linux/netlink/message.ts";
+import { listNeighbours } from "@holdfast/linux/netlink/neighbours.ts";
+import { defaultGateways } from "@holdfast/linux/netlink/gateways.ts";
 import { type NetlinkError, RequestSocket } from "@holdfast/linux/netlink/socket.ts";
 import { countRules, listChains, listElements, listTables } from "@holdfast/linux/nftables/tables.ts";
 
@@ -52,20 +54,24 @@ test(`20000 damaged answers (seed ${SEED}): each dump and each acknowledgement e
   const socket = new RequestSocket(kernel.native, 0);
   const writer = new MessageWriter();
   const counts = { values: 0, errors: 0 };
+  const done = ending(TYPE_DONE, new Uint8Array(4), 2);
   const seeds = [
     ...KERNEL_MESSAGES,
-    ending(TYPE_DONE, new Uint8Array(4), 2),
+    ...ROUTING_MESSAGES,
+    done,
     ending(TYPE_ERROR, new Uint8Array(20), 0x100),
     ending(TYPE_ERROR, Uint8Array.of(0xea, 0xff, 0xff, 0xff, ...new Uint8Array(40).fill(7)), 0x300),
   ];
   const one = (): Uint8Array => seeds[chance.below(seeds.length)] ?? new Uint8Array(0);
   for (let i = 0; i < 20_000; i++) {
     kernel.answers = chance.list(4, () => (chance.once(3) ? one() : mutate(chance, one(), one(), 2000)));
-    if (chance.once(2)) kernel.answers.push(seeds[5] ?? new Uint8Array(0));
+    if (chance.once(2)) kernel.answers.push(done);
     const found = chance.pick<() => Result<unknown, NetlinkError>>([
       () => listLinks(socket, writer),
       () => listAddresses(socket, writer),
       () => listTables(socket, writer),
+      () => success(listNeighbours(socket, writer, 2, 4)),
+      () => success(defaultGateways(socket, writer, 2, 4)),
       () => listChains(socket, writer, TABLE),
       () => countRules(socket, writer, TABLE),
       () => listElements(socket, writer, TABLE, "alive"),

@@ -263,7 +263,7 @@ function processor_ms(): number {
 /** What of a node's state is larger than its configuration and its bounds explain. */
 function unbounded({ engine: { state } }: SealedNode): string {
   const sizes: [string, number, number][] = [
-    ["rejected", state.rejected.size, 256],
+    ["rejected", state.rejected.size, 300],
     ["events", state.events.length, 200],
     ["served", state.served.length, 64],
     ["pending", state.pending.length, 64],

@@ -231,6 +231,7 @@ export class SealedCluster extends VirtualTime {
       },
       reply: nothing,
       saveDrained: nothing,
+      savePauses: nothing,
       probe: nothing,
       forgetGroup: nothing,
       countFrames: () => {},

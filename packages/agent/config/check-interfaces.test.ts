@@ -53,6 +53,17 @@ test("an address outside all networks of its interface is an error with its line
   );
 });
 
+test("one adapter of several is enough: a missing one is the daemon's alarm, and any may have the network", () => {
+  const text = SAMPLE.replaceAll("interfaces: [service]", "interfaces: [service, standby]")
+    .replace("{ service: ens3 }", "{ service: ens3, standby: ens4 }")
+    .replace("{ service: eth0 }", "{ service: eth0, standby: eth0 }");
+  const standby = present("ens4", "10.0.0.21/24", "2001:db8::21/64");
+  assert.equal(found(text, "lb1", LO, standby), "");
+  assert.equal(found(text, "lb1", LO, present("ens3"), standby), "");
+  assert.match(found(text, "lb1", LO, present("ens3"), present("ens4")), /is in no network of ens3 or ens4 on lb1/);
+  assert.match(found(text, "lb1", LO), /node lb1 has no interface "ens3"/);
+});
+
 test("an interface without an address of the family is said so", () => {
   assert.match(
     found(SAMPLE, "lb1", LO, present("ens3", "10.0.0.11/24")),

@@ -1,5 +1,4 @@
 /** The part of a configuration that only the machine itself can check: its interfaces and their networks. */
-import { interfaceFor } from "@holdfast/core/cluster.ts";
 import { inNetwork, isIpv4, type IpAddress } from "@holdfast/core/units/ip.ts";
 import type { NodeName } from "@holdfast/core/units/names.ts";
 import type { ConfigError } from "./config-error.ts";
@@ -14,8 +13,8 @@ export interface PresentInterface {
 }
 
 /**
- * What keeps `node` from carrying its groups' addresses: an interface that is not there, or an address outside every
- * network of its interface and not marked `outside_networks: true`. Empty for a witness and when all is well.
+ * What keeps `node` from carrying its groups' addresses: no interface of an address is there, or the address is outside every
+ * network of its interfaces and not marked `outside_networks: true`. Empty for a witness and when all is well.
  */
 export function checkAddressesAgainstInterfaces(
   config: ParsedConfig,
@@ -32,24 +31,25 @@ export function checkAddressesAgainstInterfaces(
   for (const group of config.cluster.groups) {
     if (!group.prefer.includes(node)) continue;
     for (const address of group.addresses) {
-      const kernelName = interfaceFor(self, address);
-      const wanted = address.interfaces[0];
-      if (kernelName === undefined || wanted === undefined) continue;
-      const found = present.get(kernelName);
-      if (!found) {
-        if (!missing.has(wanted)) errors.push(missingInterface(config, node, wanted, kernelName, [...present.keys()]));
+      const [wanted = ""] = address.interfaces;
+      const names = [...new Set(address.interfaces.map((name) => self.interfaces[name] ?? name))];
+      // A standby adapter that is not there is an alarm of the daemon, not a reason to have none.
+      const found = names.flatMap((name) => present.get(name) ?? []);
+      const [service = ""] = names;
+      if (found.length === 0) {
+        if (!missing.has(wanted)) errors.push(missingInterface(config, node, wanted, service, [...present.keys()]));
         missing.add(wanted);
         continue;
       }
       const source = sources.get(address.address);
       // What a crashed daemon left on the interface is no evidence for itself.
-      const networks = found.addresses.filter((each) => !virtual.has(each.address));
+      const networks = found.flatMap((each) => each.addresses).filter((each) => !virtual.has(each.address));
       if (!source || source.outsideNetworks || holds(networks, address.address)) continue;
       errors.push({
         code: "outside-networks",
         file: config.file,
         place: source.place,
-        message: `${address.address} is in no network of ${kernelName} on ${node} (${networkList(networks, address.address)})`,
+        message: `${address.address} is in no network of ${found.map(({ name }) => name).join(" or ")} on ${node} (${networkList(networks, address.address)})`,
         hint: `correct it, or write { address: ${address.address}/${address.prefixLength}, outside_networks: true }`,
       });
     }

@@ -90,6 +90,7 @@ class GroupReader {
       if (read) addresses.push(read);
     });
     this.#checkCandidates(path, prefer, addresses);
+    this.#checkStandbys(path, addresses);
     return {
       name: name as GroupName,
       addresses,
@@ -98,6 +99,7 @@ class GroupReader {
       settle:
         group?.settle === undefined ? DEFAULT_SETTLE : parseDuration(this.#report, [...path, "settle"], group.settle),
       ...(group?.on_quorum_loss === "hold" ? { onQuorumLoss: "hold" } : {}),
+      ...(group?.on_conflict === undefined || group.on_conflict === "defend" ? {} : { onConflict: group.on_conflict }),
       drain: this.#drain([...path, "drain"], group?.drain),
     };
   }
@@ -177,7 +179,7 @@ class GroupReader {
     }
     const outsideNetworks = typeof shape !== "string" && shape.outside_networks === true;
     this.addresses.push({ group: group as GroupName, address, outsideNetworks, place });
-    this.#recordInterface(first, [...interfacePath, 0]);
+    interfaces.forEach((name, i) => this.#recordInterface(name, [...interfacePath, i]));
     return { address, prefixLength, interfaces };
   }
 
@@ -201,19 +203,38 @@ class GroupReader {
     }
   }
 
-  /** A name that any node explains is a logical one: then every candidate must explain it. */
+  /**
+   * A name that any node explains is a logical one: then every candidate must explain it, of standby adapters too. A node
+   * with a single adapter says so by giving both names to it.
+   */
   #checkCandidates(path: Path, prefer: readonly NodeName[], addresses: readonly GroupAddress[]): void {
-    const wanted = new Set(addresses.map((address) => address.interfaces[0] ?? ""));
-    for (const name of wanted) {
+    const services = new Set(addresses.map((address) => address.interfaces[0] ?? ""));
+    for (const name of new Set(addresses.flatMap((address) => address.interfaces))) {
       if (!this.#logical.has(name)) continue;
       for (const candidate of prefer) {
         const node = this.#nodes.find((each) => each.name === candidate);
         if (!node || Object.hasOwn(node.interfaces, name) || this.#lacking.has(`${candidate} ${name}`)) continue;
         this.#lacking.add(`${candidate} ${name}`);
         const message = `node ${candidate} has no interface "${name}", which groups.${String(path[1])} needs`;
-        const hint = `add interfaces: { ${name}: ... } to the node, or leave it out of prefer`;
+        const hint = services.has(name)
+          ? `add interfaces: { ${name}: ... } to the node, or leave it out of prefer`
+          : `add ${name}: ... to interfaces: of the node; with a single adapter the same as its service adapter`;
         this.#report.error("missing-interface", ["nodes", candidate], "key", message, hint);
       }
+    }
+  }
+
+  /** Addresses of one service adapter go to a standby adapter together. */
+  #checkStandbys(path: Path, addresses: readonly GroupAddress[]): void {
+    const firsts = new Map<string, GroupAddress>();
+    for (const address of addresses) {
+      const [service = "", ...standbys] = address.interfaces;
+      const first = firsts.get(service);
+      if (first === undefined) firsts.set(service, address);
+      if (first === undefined || first.interfaces.slice(1).join() === standbys.join()) continue;
+      const message = `${address.address} and ${first.address} are both on ${service}, with different standby adapters`;
+      const hint = `write interfaces: [${first.interfaces.join(", ")}] for both: they go to another adapter together`;
+      this.#report.error("standby-differs", [...path, "addresses"], "key", message, hint);
     }
   }
 

@@ -291,6 +291,23 @@ test("drain: absent and 0s reset at once; the longest is an hour", () => {
   assert.equal(digestOf(BASE.replace("failback: manual", "drain: 0s")), digestOf(BASE));
 });
 
+test("on_conflict is read, shown and in the digest; its default is not", () => {
+  const of = (line: string) => {
+    const result = parseConfig(BASE.replace("failback: manual", line), "f", HZ250);
+    assert.ok(result.ok, result.ok ? "" : formatErrors(result.error, { colour: false }));
+    const shown = /on_conflict \w+/.exec(summaryText(result.value, [], false))?.[0];
+    return [result.value.cluster.groups.find((group) => group.name === "web")?.onConflict, shown];
+  };
+  assert.deepEqual(of("on_conflict: defend"), [undefined, undefined]);
+  assert.deepEqual(of("on_conflict: yield"), ["yield", "on_conflict yield"]);
+  assert.deepEqual(of("on_conflict: alarm"), ["alarm", "on_conflict alarm"]);
+  const digests = ["failback: manual", "on_conflict: defend", "on_conflict: yield", "on_conflict: alarm"].map((line) =>
+    digestOf(BASE.replace("failback: manual", line)),
+  );
+  assert.equal(digests[0], digests[1]);
+  assert.equal(new Set(digests).size, 3);
+});
+
 test("voters are read in the order of the nodes, and are not there when every node votes", () => {
   const listed = (voters: string): string => BASE.replace("nodes:", `voters: ${voters}\nnodes:`);
   const parsed = (text: string): Cluster => {

@@ -119,6 +119,10 @@ const group = z.strictObject({
   on_quorum_loss: z.enum(["release", "hold"]).optional().meta({
     description: "hold: an owner without a majority answers on while nobody else is known to claim the group",
   }),
+  on_conflict: z.enum(["defend", "yield", "alarm"]).optional().meta({
+    description:
+      "When a stranger uses an address: defend it (default), give the group up while he keeps it, or only tell",
+  }),
   steering: z.array(z.literal("neighbours")).min(1).max(1).optional(),
 });
 

@@ -151,6 +151,7 @@ function groupRows(group: GroupConfig): string {
     `failback ${failbackText(group.failback)}`,
     `settle ${durationText(group.settle)}`,
     ...(group.onQuorumLoss === "hold" ? ["on_quorum_loss hold"] : []),
+    ...(group.onConflict === undefined ? [] : [`on_conflict ${group.onConflict}`]),
     ...(group.drain > 0 ? [`drain ${durationText(group.drain)}`] : []),
   ];
   return row("group", [`${group.name}:`, ...addresses]) + row("", rules, ", ");

@@ -112,9 +112,5 @@ function groupWarnings(group: GroupConfig): ConfigWarning[] {
     const text = `group ${group.name}: an owner without a majority answers on; the others may elect a second one meanwhile`;
     warnings.push({ code: "holds", text, path: [...path, "on_quorum_loss"] });
   }
-  if (group.addresses.some((address) => address.interfaces.length > 1)) {
-    const text = `group ${group.name}: only the first interface is used in this version`;
-    warnings.push({ code: "standby-interface", text, path: [...path, "interfaces"] });
-  }
   return warnings;
 }

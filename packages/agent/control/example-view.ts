@@ -34,6 +34,7 @@ export function examplePeer(name: string, changes: Partial<PeerView> = {}): Peer
     stopping: false,
     stalled: false,
     abstaining: false,
+    reluctant: false,
     digest: "a1f3c2d4",
     generation: 1,
     heard: self ? [] : LINKS.map((link) => exampleLink(link)),
@@ -95,6 +96,7 @@ export function exampleGroup(
     standbys,
     fence: owner === "lb1" ? "open" : "closed",
     moving: false,
+    pause: undefined,
     addressesRestored: 0,
     candidates: NAMES.map((node) => ({
       node,

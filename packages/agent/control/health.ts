@@ -1,12 +1,13 @@
 /** One word for the whole cluster, and the sentences that say what is wrong and which command shows more. */
 import type { Health, LinkRow, Status, Warning } from "@holdfast/api/schema.ts";
 import type { GroupView, PeerView } from "@holdfast/core/view.ts";
+import { conflictsNow } from "./conflicts.ts";
 import { ago, list } from "./sentences.ts";
 import type { Seen } from "./view-source.ts";
 import type { StatusContext } from "./status.ts";
 
-/** For so long after a rejected heartbeat the alarm stays in the status. */
-const REJECTED_SHOWN_MS = 60_000;
+/** Alarms that the status spells out; how many there are it says always. */
+const ALARMS_SHOWN = 3;
 
 export type Judged = Omit<Status, "health" | "warnings">;
 
@@ -16,7 +17,9 @@ export function healthOf(status: Judged, rows: readonly LinkRow[], stale: boolea
   const lonely = status.groups.some((group) => group.standbys.length === 0);
   const troubled = status.nodes.some((node) => node.state !== "up");
   const limping = liveRows(status, rows).some((row) => row.state === "DOWN" || row.state === "LOSS");
-  return lonely || troubled || limping || status.config_differs.length > 0 ? "degraded" : "ok";
+  const noticed = status.config_differs.length > 0 || status.alarms.length > 0;
+  const paused = status.groups.some((group) => group.pause_remaining_ms !== null);
+  return paused || lonely || troubled || limping || noticed ? "degraded" : "ok";
 }
 
 /** Links between live nodes: those of a dead node are told by its death. */
@@ -35,12 +38,14 @@ export function warningsOf(
   if (seen.stale) return [silence(seen), ...historyWarning(context)];
   return [
     ...quorumWarning(seen, status),
+    ...pauseWarnings(status),
     ...seen.view.groups.flatMap((group) => groupWarnings(group, seen)),
+    ...conflictWarnings(context),
     ...seen.view.nodes.flatMap((node) => nodeWarnings(node)),
     ...linkWarnings(liveRows(status, rows)),
     ...differs(status),
     ...lateness(status),
-    ...rejected(context),
+    ...unacknowledged(status),
     ...historyWarning(context),
   ];
 }
@@ -68,6 +73,23 @@ function quorumWarning({ view }: Seen, status: Judged): readonly Warning[] {
   ];
 }
 
+/** One sentence for all that are paused; `status` shows the time that is left beside each group. */
+function pauseWarnings({ groups }: Judged): readonly Warning[] {
+  const paused = groups.filter((group) => group.pause_remaining_ms !== null);
+  const [first] = paused;
+  if (first === undefined) return [];
+  const names =
+    paused.length === groups.length && groups.length > 1 ? "every group" : list(paused.map(({ name }) => name));
+  const longest = Math.max(...paused.map((group) => group.pause_remaining_ms ?? 0));
+  const is = paused.length === 1 || names === "every group" ? "is" : "are";
+  return [
+    {
+      text: `${names} ${is} PAUSED for ${ago(longest)} more: nobody takes over, nothing moves by itself`,
+      command: paused.length === 1 ? `holdfast resume ${first.name}` : "holdfast resume",
+    },
+  ];
+}
+
 function groupWarnings(group: GroupView, { view }: Seen): readonly Warning[] {
   const command = `holdfast why ${group.name}`;
   if (group.claimed.length > 1) return [{ text: `${group.name} is claimed by ${list(group.claimed)}`, command }];
@@ -84,6 +106,10 @@ function groupWarnings(group: GroupView, { view }: Seen): readonly Warning[] {
   return [{ text: `${group.name} has no standby`, command }];
 }
 
+function conflictWarnings({ events, wall_ms }: StatusContext): readonly Warning[] {
+  return conflictsNow(events, wall_ms).map(({ text, group }) => ({ text, command: `holdfast why ${group}` }));
+}
+
 function nodeWarnings(node: PeerView): readonly Warning[] {
   const command = `holdfast why ${node.name}`;
   if (!node.alive)
@@ -97,6 +123,9 @@ function nodeWarnings(node: PeerView): readonly Warning[] {
   if (node.drained) out.push({ text: drainSentence(node), command: `holdfast undrain ${node.name}` });
   if (node.stopping) out.push({ text: `${node.name} is stopping`, command });
   if (node.stalled) out.push({ text: `${node.name} is stalled: it woke up late`, command });
+  if (node.unfit !== undefined) out.push({ text: `${node.name} is not fit to own anything: ${node.unfit}`, command });
+  if (node.reluctant)
+    out.push({ text: `${node.name} prefers not to own anything: it stalls, or is short of memory`, command });
   if (node.abstaining)
     out.push({
       text: `${node.name} abstains from voting: it has no record of its votes yet`,
@@ -148,10 +177,11 @@ function ms(value: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-function rejected({ events, wall_ms }: StatusContext): readonly Warning[] {
-  const last = events.findLast((event) => event.code === "heartbeat-rejected");
-  if (!last || wall_ms - Date.parse(last.time) > REJECTED_SHOWN_MS) return [];
-  return [{ text: `${last.node}: ${last.text}`, command: "holdfast links" }];
+function unacknowledged({ alarms }: Judged): readonly Warning[] {
+  const command = "holdfast acknowledge";
+  const shown = alarms.slice(0, ALARMS_SHOWN).map(({ node, text }) => ({ text: `${node}: ${text}`, command }));
+  const more = alarms.length - shown.length;
+  return more === 0 ? shown : [...shown, { text: `${more} more alarms: holdfast acknowledge --dry-run`, command }];
 }
 
 function historyWarning({ trouble }: StatusContext): readonly Warning[] {

@@ -1,6 +1,7 @@
 /** The last events of the cluster in memory: read back from disk at start, told to followers, written down when possible. */
-import type { Event } from "@holdfast/api/schema.ts";
+import type { Alarm, Event } from "@holdfast/api/schema.ts";
 import type { RecordedEvent } from "../channel.ts";
+import { Alarms } from "./alarms.ts";
 import type { HistoryFile } from "./history-file.ts";
 
 const EVENTS_MAX = 2000;
@@ -10,6 +11,8 @@ const WALL_MS_MAX = 8.64e15;
 export interface History {
   /** Oldest first, in the order in which this node learnt of them. */
   readonly events: () => readonly Event[];
+  /** Not acknowledged, the last first. */
+  readonly alarms: () => readonly Alarm[];
   readonly record: (event: RecordedEvent) => void;
   /** Calls back for each new event until the returned function is called. */
   readonly follow: (listener: (event: Event) => void) => () => void;
@@ -20,9 +23,12 @@ export interface History {
 export function history(file: HistoryFile): History {
   const events: Event[] = [...file.read(EVENTS_MAX)];
   const known = new Set(events.map(identity));
+  const alarms = new Alarms();
+  for (const event of events) alarms.take(event);
   const listeners = new Set<(event: Event) => void>();
   return {
     events: () => events,
+    alarms: () => alarms.list(),
     record(recorded) {
       const event = toEvent(recorded);
       // Gossip may bring again what the control process before this one wrote down.
@@ -33,6 +39,7 @@ export function history(file: HistoryFile): History {
         const oldest = events.shift();
         if (oldest) known.delete(identity(oldest));
       }
+      alarms.take(event);
       file.append(event);
       for (const listener of listeners) listener(event);
     },

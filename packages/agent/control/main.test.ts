@@ -41,7 +41,7 @@ describe("routes", () => {
     const { groups } = (await ask(engine.socket, "GET", "/v1/status")).body as unknown as {
       groups: { name: string; last_move: object }[];
     };
-    assert.deepEqual(groups[0]?.last_move, { cause: "unknown", outage_ms: 1247 });
+    assert.deepEqual(groups[0]?.last_move, { cause: "unknown", outage_ms: 1247, confirm_ms: null });
   });
 
   test("events without follow: those in memory, one a line", async () => {

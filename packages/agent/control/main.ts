@@ -5,16 +5,17 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { Socket } from "node:net";
+import { join } from "node:path";
 import type { ToControl } from "../channel.ts";
 import { engineChannel, type EngineChannel } from "./channel.ts";
 import { PACKAGE_FILE } from "../processes.ts";
-import { type DrainMark, drainMark } from "./drain-mark.ts";
 import { type History, history } from "./history.ts";
 import { historyFile } from "./history-file.ts";
 import { httpServer } from "./http-server.ts";
 import { type Requests, requests } from "./requests.ts";
 import { routes } from "./routes.ts";
 import { dropPrivileges, handOver, listen } from "./socket.ts";
+import { type StateMark, stateMark } from "./state-mark.ts";
 import { type ViewSource, viewSource } from "./view-source.ts";
 import type { Native } from "@holdfast/linux/native.ts";
 
@@ -26,7 +27,8 @@ interface Running {
   readonly views: ViewSource;
   readonly history: History;
   readonly requests: Requests;
-  readonly mark: DrainMark;
+  readonly drained: StateMark;
+  readonly paused: StateMark;
 }
 
 function main(): void {
@@ -53,7 +55,7 @@ function main(): void {
   );
 }
 
-function take({ views, history: recorded, requests: asked, mark }: Running, message: ToControl): void {
+function take({ views, history: recorded, requests: asked, drained, paused }: Running, message: ToControl): void {
   switch (message.kind) {
     case "view":
       return views.answered(message);
@@ -64,7 +66,9 @@ function take({ views, history: recorded, requests: asked, mark }: Running, mess
     case "reloaded":
       return asked.reloaded(message.id, message.answer);
     case "saveDrained":
-      return mark.save(message.reason);
+      return drained.save(message.reason === undefined ? undefined : { reason: message.reason });
+    case "savePauses":
+      return paused.save({ pauses: message.pauses });
     case "hello":
       return;
   }
@@ -89,18 +93,6 @@ async function start(hello: Extract<ToControl, { kind: "hello" }>, channel: Engi
             text: `history is kept in memory only: ${trouble}`,
             level: "warning",
           },
-    ),
-  );
-  const mark = drainMark(hello.stateDirectory, (trouble) =>
-    channel.send(
-      trouble === undefined
-        ? {
-            kind: "trouble",
-            code: "drain-saved",
-            text: "the drain mark is on disk again as it should be",
-            level: "info",
-          }
-        : { kind: "trouble", code: "drain-unsaved", text: trouble, level: "warning" },
     ),
   );
   const recorded = history(file);
@@ -129,7 +121,20 @@ async function start(hello: Extract<ToControl, { kind: "hello" }>, channel: Engi
   channel.send({ kind: "listening" });
   // So that a last known view exists should the engine fall silent later.
   void views.ask();
-  return { views, history: recorded, requests: asked, mark };
+  return { views, history: recorded, requests: asked, ...marks(hello.stateDirectory, channel) };
+}
+
+/** What the next daemon of this node begins with; trouble with it is told to everybody. */
+function marks(directory: string, channel: EngineChannel): Pick<Running, "drained" | "paused"> {
+  const mark = (name: string, code: string, what: string): StateMark =>
+    stateMark(join(directory, name), what, (trouble) =>
+      channel.send(
+        trouble === undefined
+          ? { kind: "trouble", code: `${code}-saved`, text: `${what} is on disk again as it should be`, level: "info" }
+          : { kind: "trouble", code: `${code}-unsaved`, text: trouble, level: "warning" },
+      ),
+    );
+  return { drained: mark("drained", "drain", "the drain mark"), paused: mark("paused", "pause", "the pause mark") };
 }
 
 interface Machine {

@@ -7,10 +7,13 @@ const CHANGES = new Set(["group-owned", "group-lost", "group-released"]);
 const CAUSES: readonly (readonly [code: string, word: string])[] = [
   ["drained", "drain"],
   ["node-stopping", "stop"],
+  ["node-unfit", "unfit"],
+  ["reluctant", "reluctant"],
   ["group-moved", "manual"],
   ["interface-down", "interface"],
   ["address-failed", "address"],
   ["node-dead", "failover"],
+  ["group-yielded", "conflict"],
   ["group-lost", "no-quorum"],
   ["no-quorum", "no-quorum"],
   ["quorum", "quorum"],
@@ -54,7 +57,20 @@ export function lastMove(events: readonly Event[], group: string): GroupStatus["
   if (!taken) return null;
   const before = evidence.slice(0, evidence.indexOf(taken));
   const cause = CAUSES.find(([code]) => before.some((event) => event.code === code));
-  return { cause: cause?.[1] ?? "unknown", outage_ms: outage(taken) };
+  const confirmed = confirmation(evidence, taken);
+  return {
+    cause: cause?.[1] ?? "unknown",
+    outage_ms: outage(taken),
+    confirm_ms: confirmed?.phases?.["confirm"] ?? null,
+  };
+}
+
+/** What was told of the check of this taking; undefined: nothing yet. */
+export function confirmation(events: readonly Event[], taken: Event): Event | undefined {
+  const later = events.slice(events.indexOf(taken) + 1);
+  return later.find(
+    ({ code, node, group }) => code.startsWith("takeover-") && node === taken.node && group === taken.group,
+  );
 }
 
 /** The sum of the phases, in milliseconds: an estimate made by the node that took over. */

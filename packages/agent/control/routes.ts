@@ -1,5 +1,6 @@
 /** The routes of api/schema.ts: what each method and path answers. */
 import type { History as HistoryAnswer, Outcome, Reload } from "@holdfast/api/schema.ts";
+import { LONGEST_PAUSE_MS } from "@holdfast/core/node/pauses.ts";
 import { type GroupName, isName, type NodeName } from "@holdfast/core/units/names.ts";
 import type { OperatorAction } from "@holdfast/core/wire/messages.ts";
 import { streamEvents } from "./event-stream.ts";
@@ -56,6 +57,7 @@ export function routes(sources: Sources): Handler {
         return ok(
           status(seen, {
             events: history.events(),
+            alarms: history.alarms(),
             trouble: history.trouble(),
             version,
             wall_ms: wall(),
@@ -81,9 +83,12 @@ export function routes(sources: Sources): Handler {
       }
       case "/v1/reload":
         return reload(sources, request.body);
+      case "/v1/acknowledge":
       case "/v1/move":
       case "/v1/drain":
       case "/v1/undrain":
+      case "/v1/pause":
+      case "/v1/resume":
       case "/v1/restart":
         return act(sources, route, request.body);
       default:
@@ -92,8 +97,12 @@ export function routes(sources: Sources): Handler {
   };
 }
 
+const ACTING: ReadonlySet<string> = new Set(
+  ["acknowledge", "move", "drain", "undrain", "pause", "resume", "restart", "reload"].map((word) => `/v1/${word}`),
+);
+
 function allow(method: string, route: string): void {
-  const acting = ["/v1/move", "/v1/drain", "/v1/undrain", "/v1/restart", "/v1/reload"].includes(route);
+  const acting = ACTING.has(route);
   const looking =
     ["/v1/status", "/v1/links", "/v1/history", "/v1/events"].includes(route) ||
     /^\/v1\/why\/(group|node)\/[^/]+$/.test(route);
@@ -175,7 +184,9 @@ async function act(sources: Sources, route: string, body: unknown): Promise<Answ
   if (seen.stale)
     throw new HttpFailure(503, "engine-silent", `the engine on ${sources.node} does not answer`, "holdfast status");
   if (route === "/v1/restart") return answerOf(await sources.requests.restart(timeout_ms));
-  const planned = route === "/v1/move" ? planMove(seen, fields) : planDrain(seen, route, fields);
+  if (route === "/v1/acknowledge")
+    return answerOf(await sources.requests.put(sources.node, { kind: "acknowledge" }, timeout_ms));
+  const planned = plan(sources, seen, route, fields);
   if ("schema" in planned) return { status: STATUS_OF[planned.code], body: planned };
   return answerOf(await sources.requests.put(planned.target, planned.action, timeout_ms));
 }
@@ -195,6 +206,47 @@ interface Planned {
   /** The node that must act. */
   readonly target: string;
   readonly action: OperatorAction;
+}
+
+function plan(
+  sources: Sources,
+  seen: Seen,
+  route: string,
+  fields: Readonly<Record<string, unknown>>,
+): Planned | Outcome {
+  switch (route) {
+    case "/v1/move":
+      return planMove(seen, fields);
+    case "/v1/pause":
+    case "/v1/resume":
+      return planPause(sources.node, seen, route, fields);
+    default:
+      return planDrain(seen, route, fields);
+  }
+}
+
+/** Any node can begin and end a pause: the others take it over. */
+function planPause(
+  target: string,
+  seen: Seen,
+  route: string,
+  fields: Readonly<Record<string, unknown>>,
+): Planned | Outcome {
+  const absent = fields["group"] === undefined || fields["group"] === null;
+  const group = absent ? undefined : (text(fields, "group") as GroupName);
+  if (group !== undefined && !seen.view.groups.some(({ name }) => name === group)) unknownName(seen, "group", group);
+  if (route === "/v1/resume") return { target, action: { kind: "resume", group } };
+  const for_ms = fields["for_ms"];
+  if (typeof for_ms !== "number" || !Number.isInteger(for_ms) || for_ms < 1 || for_ms > LONGEST_PAUSE_MS)
+    throw new HttpFailure(400, "bad-request", `for_ms is a whole number from 1 to ${LONGEST_PAUSE_MS} (7 days)`);
+  return { target, action: { kind: "pause", group, for_ms, reason: reasonOf(fields) } };
+}
+
+function reasonOf(fields: Readonly<Record<string, unknown>>): string {
+  const reason = fields["reason"] === undefined ? "" : text(fields, "reason");
+  if (Buffer.byteLength(reason) > REASON_BYTES_MAX)
+    throw new HttpFailure(400, "bad-request", `reason has at most ${REASON_BYTES_MAX} bytes`);
+  return reason;
 }
 
 /** Only the owner can hand a group over. */
@@ -224,10 +276,7 @@ function planDrain(seen: Seen, route: string, fields: Readonly<Record<string, un
   const node = text(fields, "node");
   if (!seen.view.nodes.some((candidate) => candidate.name === node)) unknownName(seen, "node", node);
   if (route === "/v1/undrain") return { target: node, action: { kind: "undrain", node: node as NodeName } };
-  const reason = fields["reason"] === undefined ? "" : text(fields, "reason");
-  if (Buffer.byteLength(reason) > REASON_BYTES_MAX)
-    throw new HttpFailure(400, "bad-request", `reason has at most ${REASON_BYTES_MAX} bytes`);
-  return { target: node, action: { kind: "drain", node: node as NodeName, reason } };
+  return { target: node, action: { kind: "drain", node: node as NodeName, reason: reasonOf(fields) } };
 }
 
 function text(fields: Readonly<Record<string, unknown>>, name: string): string {

@@ -10,7 +10,7 @@ import { status } from "./status.ts";
 import { whyGroup, whyNode } from "./why.ts";
 
 const WALL = Date.UTC(2026, 10, 21, 14, 2, 31);
-const context = { events: [], trouble: undefined, version: "0.1.0", wall_ms: WALL };
+const context = { events: [], alarms: [], trouble: undefined, version: "0.1.0", wall_ms: WALL };
 const of = (view: NodeView, stale = false) =>
   status({ view, engine: exampleEngine(), links: exampleLinks(), age_ms: stale ? 4000 : 5, stale }, context);
 
@@ -96,15 +96,20 @@ describe("health", () => {
     );
   });
 
-  test("a rejected heartbeat warns for a minute", () => {
-    const rejected = (ago_ms: number): Event =>
-      event({ code: "heartbeat-rejected", text: "31 from 10.0.0.99: auth" }, WALL - ago_ms);
-    const at = (ago_ms: number) =>
-      status(
-        { view: exampleView(), engine: exampleEngine(), links: exampleLinks(), age_ms: 0, stale: false },
-        { ...context, events: [rejected(ago_ms)] },
-      ).warnings.length;
-    assert.deepEqual([at(59_000), at(61_000)], [1, 0]);
+  test("an alarm that nobody has acknowledged degrades the cluster and names the command", () => {
+    const [code, text] = ["heartbeat-rejected", "31 heartbeats from 10.0.0.99 on hb dropped by lb2: auth"];
+    const alarm = { time: new Date(WALL).toISOString(), node: "lb2", code, text, count: 1 };
+    const seen = { view: exampleView(), engine: exampleEngine(), links: exampleLinks(), age_ms: 0, stale: false };
+    const alarms = [alarm, alarm, alarm, alarm, alarm];
+    const { health, warnings } = status(seen, { ...context, alarms });
+    assert.equal(health, "degraded");
+    assert.deepEqual(
+      warnings.map(({ command }) => command),
+      Array.from({ length: 4 }, () => "holdfast acknowledge"),
+    );
+    assert.match(warnings[0]?.text ?? "", /^lb2: 31 heartbeats/);
+    assert.match(warnings[3]?.text ?? "", /^2 more alarms/);
+    assert.deepEqual(status(seen, context).warnings, []);
   });
 });
 
@@ -188,7 +193,19 @@ describe("the last change of owner", () => {
         ["group-owned", "lb2"],
       ],
     );
-    assert.deepEqual(lastMove(failover, "web"), { cause: "failover", outage_ms: 257 });
+    assert.deepEqual(lastMove(failover, "web"), { cause: "failover", outage_ms: 257, confirm_ms: null });
+  });
+
+  test("the check of the take-over goes with it: the new owner's, and of that group alone", () => {
+    const checked = (change: Partial<Event>, at: number): Event =>
+      event({ code: "takeover-confirmed", group: "web", node: "lb2", ...change }, WALL + at);
+    const others = [checked({ group: "db", phases: { confirm: 1 } }, 5), checked({ node: "lb1" }, 6)];
+    assert.equal(lastMove([...failover, ...others], "web")?.confirm_ms, null);
+    const own = checked({ phases: { confirm: 7.3 } }, 8);
+    assert.equal(lastMove([...failover, ...others, own], "web")?.confirm_ms, 7.3);
+    const not = checked({ code: "takeover-unconfirmed", level: "warning" }, 4001);
+    assert.equal(lastMove([...failover, not], "web")?.confirm_ms, null);
+    assert.ok(ownershipChange([...failover, not], "web", true).includes(not), "and it is evidence");
   });
 
   for (const [code, cause] of [
@@ -201,13 +218,39 @@ describe("the last change of owner", () => {
     test(`${code} before it: ${cause}`, () => {
       const group = code === "group-moved" ? "web" : null;
       const events = [event({ code, group }, WALL - 10), event({ code: "group-owned", group: "web" }, WALL)];
-      assert.deepEqual(lastMove(events, "web"), { cause, outage_ms: null });
+      assert.deepEqual(lastMove(events, "web"), { cause, outage_ms: null, confirm_ms: null });
     });
   }
 
   test("without any record there is none", () => {
     assert.equal(lastMove([], "web"), null);
     assert.deepEqual(ownershipChange([], "web", true), []);
+  });
+});
+
+describe("strangers", () => {
+  const claimed = (change: Partial<Event>, at: number): Event =>
+    event({ code: "address-conflict", group: "web", node: "lb1", level: "alarm", ...change }, WALL + at);
+  const warned = (events: readonly Event[], wall_ms = WALL): readonly string[] =>
+    status(
+      { view: exampleView(), engine: exampleEngine(), links: exampleLinks(), age_ms: 5, stale: false },
+      { ...context, events, wall_ms },
+    ).warnings.map(({ text, command }) => `${text} ${command}`);
+
+  test("the last word of each node that hears one is a warning while it lasts, and evidence of why", () => {
+    const first = claimed({ text: "m claims 10.0.0.100" }, -70_000);
+    const second = claimed({ text: "m keeps 10.0.0.100" }, -1000);
+    assert.deepEqual(warned([first, second]), ["m keeps 10.0.0.100 holdfast why web"]);
+    assert.deepEqual(warned([first, second], WALL + 150_000), [], "not told any more");
+    const over = event({ code: "address-conflict-over", group: "web", node: "lb1" }, WALL);
+    assert.deepEqual(warned([first, second, over]), []);
+    const restarted = event({ code: "node-started", node: "lb1" }, WALL);
+    assert.deepEqual(warned([second, restarted]), []);
+    const byOther = event({ code: "address-conflict-over", group: "web", node: "lb2" }, WALL);
+    assert.equal(warned([second, byOther]).length, 1, "lb1 hears it still");
+    const seen = { view: exampleView(), engine: exampleEngine(), links: exampleLinks(), age_ms: 5, stale: false };
+    assert.deepEqual(whyGroup(seen, [second], "web", WALL)?.evidence, [second]);
+    assert.deepEqual(whyGroup(seen, [second], "db", WALL)?.evidence, []);
   });
 });
 
@@ -222,6 +265,7 @@ describe("why", () => {
       "interface-down",
       "address-failed",
       "generation",
+      "yielded",
       "down",
     ] as const;
     for (const ineligible of words) {
@@ -241,7 +285,7 @@ describe("why", () => {
       const text = answer?.others.find((other) => other.node === "lb2")?.text ?? "";
       assert.match(
         text,
-        /^(after lb1|is |its interface|could not put|works from|down since 2026-11-21T14:02:3)/,
+        /^(after lb1|is |gives way|its interface|could not put|works from|down since 2026-11-21T14:02:3)/,
         ineligible,
       );
     }

@@ -1,6 +1,6 @@
 /** What `status` shows, made from the engine's view and the history; silence of the engine is never dressed as a good state. */
 import type { EngineView } from "../channel.ts";
-import type { EngineStatus, Event, GroupStatus, NodeStatus, Status } from "@holdfast/api/schema.ts";
+import type { Alarm, EngineStatus, Event, GroupStatus, NodeStatus, Status } from "@holdfast/api/schema.ts";
 import type { GroupView, NodeView, PeerView } from "@holdfast/core/view.ts";
 import { healthOf, warningsOf } from "./health.ts";
 import { linkRows, nodeLinks } from "./link-table.ts";
@@ -9,6 +9,7 @@ import type { Seen } from "./view-source.ts";
 
 export interface StatusContext {
   readonly events: readonly Event[];
+  readonly alarms: readonly Alarm[];
   /** Why the history is not on disk. */
   readonly trouble: string | undefined;
   /** Of this node's software. */
@@ -41,7 +42,8 @@ export function status(seen: Seen, context: StatusContext): Status {
     nodes: view.nodes.map((node) =>
       nodeStatus(seen, node, stale ? [] : nodeLinks(seen, rows, node.name), context.version),
     ),
-    groups: view.groups.map((group) => groupStatus(group, stale, context.events)),
+    groups: view.groups.map((group) => groupStatus(group, stale, context)),
+    alarms: context.alarms,
   } as const;
   return {
     ...base,
@@ -89,8 +91,8 @@ function nodeStatus(
     drained: node.drained,
     drain_reason: node.drainReason ?? null,
     failing: stale ? [] : failing(view, node),
-    // Heartbeats do not carry a version: only the answering node knows its own.
-    version: node.self ? version : "",
+    version: node.self ? version : (node.about?.software ?? ""),
+    keys: (node.about?.keys ?? []).map((id) => id.toString(16).padStart(8, "0")),
   };
 }
 
@@ -100,10 +102,18 @@ function nodeState(node: PeerView): NodeStatus["state"] {
   if (node.drained) return "drained";
   if (node.stalled) return "stalled";
   if (node.abstaining) return "abstaining";
+  if (node.reluctant) return "reluctant";
   return "up";
 }
 
-const FAILURES: ReadonlySet<string> = new Set(["interface-down", "address-failed", "generation", "crashing"]);
+const FAILURES: ReadonlySet<string> = new Set([
+  "interface-down",
+  "address-failed",
+  "generation",
+  "crashing",
+  "yielded",
+  "unfit",
+]);
 
 /** What keeps a live node from owning a group that prefers it, each once. */
 function failing(view: NodeView, node: PeerView): readonly string[] {
@@ -115,8 +125,9 @@ function failing(view: NodeView, node: PeerView): readonly string[] {
   return [...words];
 }
 
-function groupStatus(group: GroupView, stale: boolean, events: readonly Event[]): GroupStatus {
+function groupStatus(group: GroupView, stale: boolean, { events, wall_ms }: StatusContext): GroupStatus {
   const since = group.since_ms ?? null;
+  const remaining_ms = group.pause?.remaining_ms ?? null;
   return {
     name: group.name,
     owner: stale ? null : (group.owner ?? null),
@@ -127,8 +138,16 @@ function groupStatus(group: GroupView, stale: boolean, events: readonly Event[])
     state: stale ? "unknown" : groupState(group),
     by_voters: group.byVoters ?? false,
     addresses_restored: group.addressesRestored,
+    paused_until: remaining_ms === null ? null : new Date(wall_ms + remaining_ms).toISOString(),
+    pause_remaining_ms: remaining_ms,
+    pause_text: remaining_ms === null ? null : pauseText(events, group.name),
     last_move: lastMove(events, group.name),
   };
+}
+
+function pauseText(events: readonly Event[], name: string): string | null {
+  const told = events.findLast(({ code, group }) => code === "group-paused" && (group === name || group === null));
+  return told?.text ?? null;
 }
 
 function groupState(group: GroupView): GroupStatus["state"] {

@@ -1,6 +1,7 @@
 /** The answer to "why is it so?": one sentence, the events that led there, and what keeps each other node from owning. */
 import type { Event, Why } from "@holdfast/api/schema.ts";
 import type { GroupView, NodeView, PeerView } from "@holdfast/core/view.ts";
+import { conflictsNow } from "./conflicts.ts";
 import { drainSentence } from "./health.ts";
 import { linkRows } from "./link-table.ts";
 import { ownershipChange } from "./ownership-change.ts";
@@ -18,6 +19,10 @@ const NODE_CODES = new Set([
   "interface-down",
   "interface-up",
   "stalled",
+  "reluctant",
+  "reluctant-over",
+  "node-unfit",
+  "node-fit",
 ]);
 /** These name their subject in the text only: another node reports them. */
 const TOLD_BY_OTHERS = new Set(["node-alive", "node-dead", "link-up", "link-down"]);
@@ -32,9 +37,14 @@ export function whyGroup(seen: Seen, events: readonly Event[], name: string, wal
     schema: "holdfast.why/1",
     subject: name,
     answer: stale ? unknown(seen) : groupAnswer(group),
-    evidence: ownershipChange(events, name, group.owner !== undefined),
+    evidence: withConflicts(ownershipChange(events, name, group.owner !== undefined), events, name, wall_ms),
     others: stale ? [] : others.map((node) => ({ node: node.name, text: notOwner(view, group, node, wall_ms) })),
   };
+}
+
+/** What led to the change, and strangers that claim an address now, whenever they came. */
+function withConflicts(change: readonly Event[], events: readonly Event[], name: string, wall_ms: number): Event[] {
+  return [...change, ...conflictsNow(events, wall_ms, name).filter((event) => !change.includes(event))];
 }
 
 function unknown({ view, age_ms }: Seen): string {
@@ -67,6 +77,8 @@ function notOwner(view: NodeView, group: GroupView, node: PeerView, wall_ms: num
       return `works from another configuration (generation ${node.generation ?? "unknown"}, here ${view.generation})`;
     case "crashing":
       return "crashed three times in a minute: it may own again when a minute has passed without a crash";
+    case "yielded":
+      return `gives way: another station keeps an address of ${group.name} (on_conflict: yield)`;
     case "down":
       return down(node, wall_ms);
     case "not-preferred":
@@ -79,6 +91,8 @@ function notOwner(view: NodeView, group: GroupView, node: PeerView, wall_ms: num
 /** Eligible, and yet not the owner. */
 function waiting(group: GroupView, node: PeerView): string {
   if (group.claimed.includes(node.name)) return "claims it too";
+  if (group.pause !== undefined && group.pause.lastOwner !== node.name)
+    return `does not take it: ${group.name} is paused for ${ago(group.pause.remaining_ms)} more; to change that: holdfast resume ${group.name}`;
   if (!group.owner) return "could own it: waits for the votes of a majority";
   if (group.prefer.indexOf(node.name) > group.prefer.indexOf(group.owner)) return `after ${group.owner} in prefer`;
   return `before ${group.owner} in prefer: takes it back only as failback says, or by: holdfast move ${group.name} ${node.name}`;
@@ -111,6 +125,8 @@ function nodeAnswer(view: NodeView, node: PeerView, wall_ms: number): string {
   if (node.stopping) states.push("is stopping");
   if (node.stalled) states.push("woke up late (stalled)");
   if (node.abstaining) states.push("abstains from voting");
+  if (node.unfit !== undefined) states.push(`is not fit to own anything (${node.unfit})`);
+  if (node.reluctant) states.push("prefers not to own anything (it stalls, or is short of memory)");
   if (node.digest !== undefined && node.digest !== view.digest)
     states.push(`works from another configuration (${node.digest}, here ${view.digest})`);
   const state = states.length > 0 ? list(states) : "is up";

@@ -54,7 +54,7 @@ export class ControlChild {
 
   /** Without control, what it must record waits for the next one: its own end is among it. */
   #keep(message: ToControl): void {
-    if (message.kind !== "event" && message.kind !== "saveDrained") return;
+    if (!["event", "saveDrained", "savePauses"].includes(message.kind)) return;
     if (this.#kept.length < KEPT_MAX) this.#kept.push(message);
     else this.#dropped += 1;
   }

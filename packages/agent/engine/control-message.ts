@@ -52,7 +52,9 @@ function parseRequest({ id, target, action, timeout_ms }: Fields): ToEngine | un
   return { kind: "request", id, target, action: asked, timeout_ms };
 }
 
-function parseAction({ kind, group, target, node, reason }: Fields): OperatorAction | undefined {
+function parseAction(action: Fields): OperatorAction | undefined {
+  const { kind, group, target, node, reason } = action;
+  if (kind === "pause" || kind === "resume") return parsePause(kind, action);
   if (kind === "move") {
     if (!isText(group) || !isName(group)) return undefined;
     if (target === undefined || target === null) return { kind, group: group as GroupName, target: undefined };
@@ -64,6 +66,14 @@ function parseAction({ kind, group, target, node, reason }: Fields): OperatorAct
   if (kind === "undrain") return { kind, node: node as NodeName };
   if (kind !== "drain" || !isText(reason)) return undefined;
   return { kind, node: node as NodeName, reason: reason.slice(0, TEXT_MAX) };
+}
+
+function parsePause(kind: "pause" | "resume", { group, for_ms, reason }: Fields): OperatorAction | undefined {
+  if (group !== undefined && group !== null && (!isText(group) || !isName(group))) return undefined;
+  const of = isText(group) ? (group as GroupName) : undefined;
+  if (kind === "resume") return { kind, group: of };
+  const isTime = typeof for_ms === "number" && Number.isInteger(for_ms) && for_ms >= 1 && for_ms <= 0xffff_ffff;
+  return isTime && isText(reason) ? { kind, group: of, for_ms, reason: reason.slice(0, TEXT_MAX) } : undefined;
 }
 
 function fields(value: unknown): Fields | undefined {

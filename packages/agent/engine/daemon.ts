@@ -1,14 +1,20 @@
 /** Joins the core to this machine: every adapter it performs effects with, and everything that wakes it. */
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
+import { nodeReport } from "./about.ts";
 import { monotonic } from "./clock.ts";
 import { ControlChild } from "./control-child.ts";
-import { unprivilegedUser } from "./user.ts";
-import { Engine } from "./engine.ts";
+import { helloOf } from "./hello.ts";
+import { type Adapters as Performers, Engine } from "./engine.ts";
 import { engineSealer } from "./engine-sealer.ts";
+import { type AskedOfEngine, takeFromControl } from "./from-control.ts";
 import { GroupAddresses } from "./group-addresses.ts";
 import { GroupFence } from "./group-fence.ts";
+import { placedOn } from "./group-places.ts";
+import { followInterfaces, WatchedInterfaces } from "./interfaces.ts";
 import { Links } from "./links.ts";
+import { raiseLoopback } from "./loopback.ts";
+import type { Marks } from "./marks.ts";
 import { logEvent, logLine } from "./log.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
 import { Reload } from "./reload.ts";
@@ -17,14 +23,12 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
-import { WatchedInterfaces } from "./watched-interfaces.ts";
-import type { ToControl, ToEngine } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
 import { newNode, viewOf } from "@holdfast/core/node.ts";
-import type { BootId, GroupName, KernelId, NodeName } from "@holdfast/core/units/names.ts";
+import type { BootId, GroupName, KernelId } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
@@ -34,7 +38,7 @@ import { kernelId } from "@holdfast/linux/kernel-id.ts";
 
 export interface DaemonOptions extends Prepared {
   readonly args: EngineArguments;
-  readonly drained: string | undefined;
+  readonly marks: Marks;
   readonly adapters: Adapters;
   /** Filled in by the daemon: what it wants to hear from `adapters`. */
   readonly adapterEvents: { -readonly [Name in keyof AdapterEvents]: AdapterEvents[Name] };
@@ -76,7 +80,7 @@ export class Daemon {
     this.#cluster = cluster;
     this.#self = self;
     this.#keys = options.keys;
-    bringLoopbackUp(adapters);
+    raiseLoopback(adapters);
     const kernel = kernelId();
     const now = monotonic();
     this.#fence = this.#openFence(kernel, now);
@@ -88,6 +92,7 @@ export class Daemon {
     this.#interfaces = new WatchedInterfaces(cluster, self, adapters, input);
     const open = this.#fence.openGroups();
     this.#takesOver = open.size > 0;
+    const placed = placedOn(cluster, self, open, adapters);
     const state = newNode(
       {
         cluster,
@@ -95,10 +100,12 @@ export class Daemon {
         boot,
         kernel,
         seed: options.seed,
+        about: nodeReport(options.keys),
         records: this.#fence.records,
         open,
+        placed,
         crashes,
-        drained: options.drained,
+        ...options.marks,
         interfacesDown: this.#interfaces.down(),
         wallOffset_ms: this.#wallOffset,
       },
@@ -107,12 +114,20 @@ export class Daemon {
     this.#sealer = engineSealer(cluster, self.name, options.keys, boot);
     this.#links = new Links(cluster, self, this.#sealer, adapters, input);
     this.#addresses = new GroupAddresses(cluster, self, adapters, input);
-    this.#addresses.removeLeftovers(open, now);
+    this.#addresses.removeLeftovers(placed, now);
     this.#wakeup = new Wakeup({
       woken: (woken, late_ms) => this.#woken(woken, late_ms),
       late: (late_ms, at) => this.#runtime.lateness.record(late_ms, at),
     });
-    this.#engine = new Engine(state, {
+    this.#engine = new Engine(state, this.#performers());
+    this.#control = this.#newControl();
+    this.#restart = this.#newRestart();
+    this.#reload = this.#newReload();
+  }
+
+  /** What each effect is done with. */
+  #performers(): Performers {
+    return {
       now: monotonic,
       send: (to, link, heartbeat) => this.#links.send(to, link, heartbeat),
       arm: (group, number) => this.#fence.arm(group, number),
@@ -128,16 +143,14 @@ export class Daemon {
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
+      savePauses: (pauses) => this.#control.send({ kind: "savePauses", pauses }),
       saveDrained: (reason) => this.#control.send({ kind: "saveDrained", reason }),
       probe: (effect) => this.#addresses.probes.send(effect),
       countFrames: (interfaces) => this.#addresses.countFrames(interfaces),
       forgetGroup: () => this.#narrowFence(),
       exit: () => this.#leave(),
       wakeAt: (deadline) => this.#wakeup.at(earliest(deadline, this.#addresses.nextDeadline())),
-    });
-    this.#control = this.#newControl();
-    this.#restart = this.#newRestart();
-    this.#reload = this.#newReload();
+    };
   }
 
   #newReload(): Reload {
@@ -159,6 +172,7 @@ export class Daemon {
     if (!widened.ok) return widened;
     this.#sealer.useKeys(keys);
     this.#keys = keys;
+    this.#engine.state.about = nodeReport(keys);
     this.#cluster = cluster;
     this.#self = self;
     this.#runtime.lateness.tolerate(cluster.timing.heartbeat / 2);
@@ -180,11 +194,26 @@ export class Daemon {
   #newControl(): ControlChild {
     const { name } = this.#self;
     return new ControlChild({
-      hello: () => this.#hello(),
-      message: (message) => this.#fromControl(message),
+      hello: () => helloOf(this.#options.args, this.#cluster, this.#self.name),
+      message: (message) => takeFromControl(message, this.#asked()),
       died: (detail) =>
         this.#trouble("control-restarted", `control of ${name} ended (${detail}) and is started again`, "warning"),
     });
+  }
+
+  #asked(): AskedOfEngine {
+    return {
+      view: () => ({
+        view: viewOf(this.#engine.state, monotonic()),
+        engine: this.#runtime.view(),
+        links: this.#links.view(),
+      }),
+      input: (input) => this.#engine.input(input),
+      reload: this.#reload,
+      restart: this.#restart,
+      trouble: (code, text, level) => this.#trouble(code, text, level),
+      send: (message) => this.#control.send(message),
+    };
   }
 
   #newRestart(): Restart {
@@ -234,28 +263,13 @@ export class Daemon {
   }
 
   #watchAdapters(): void {
-    const events = this.#options.adapterEvents;
-    events.changed = (adapter, before) => {
-      const covered = this.#fence.fence.coverInterface(adapter.index, adapter.name, adapter.port);
-      if (!covered.ok) this.#trouble("fence-failed", `${covered.error}; fenced addresses do not pass there`, "alarm");
-      if (before !== undefined && before.name !== adapter.name) this.#interfaceChanged(before.name);
-      this.#interfaceChanged(adapter.name);
-    };
-    events.removed = (adapter) => {
-      this.#fence.fence.uncoverInterface(adapter.index);
-      this.#interfaceChanged(adapter.name);
-    };
-    events.addressAdded = (adapter) => this.#interfaceChanged(adapter.name);
-    events.addressRemoved = (adapter, address) => {
-      this.#addresses.removed(adapter.name, address, monotonic());
-      this.#links.open();
-    };
-  }
-
-  #interfaceChanged(name: string): void {
-    this.#interfaces.look(name);
-    this.#addresses.adapterChanged(name);
-    this.#links.open();
+    followInterfaces(this.#options.adapterEvents, {
+      fence: this.#fence.fence,
+      interfaces: this.#interfaces,
+      addresses: this.#addresses,
+      links: this.#links,
+      uncovered: (text) => this.#trouble("fence-failed", text, "alarm"),
+    });
   }
 
   /** From the network. */
@@ -316,54 +330,6 @@ export class Daemon {
     this.#engine.input({ kind: "trouble", code, text, level });
   }
 
-  #hello(): ToControl {
-    const { args } = this.#options;
-    return {
-      kind: "hello",
-      socket: args.socket,
-      stateDirectory: args.stateDirectory,
-      cluster: this.#cluster.name,
-      node: this.#self.name,
-      user: unprivilegedUser(),
-      dead_ms: this.#cluster.timing.dead,
-    };
-  }
-
-  #fromControl(message: ToEngine): void {
-    switch (message.kind) {
-      case "view":
-        return this.#control.send({
-          kind: "view",
-          id: message.id,
-          view: viewOf(this.#engine.state, monotonic()),
-          engine: this.#runtime.view(),
-          links: this.#links.view(),
-        });
-      case "request": {
-        const { id, action, timeout_ms } = message;
-        return this.#engine.input({
-          kind: "request",
-          request: id,
-          target: message.target as NodeName,
-          action,
-          timeout_ms,
-        });
-      }
-      case "reload":
-        return void this.#reload.ask(message, (answer) =>
-          this.#control.send({ kind: "reloaded", id: message.id, answer }),
-        );
-      case "restart":
-        return this.#restart.ask(message.timeout_ms, (code, text) =>
-          this.#control.send({ kind: "reply", id: message.id, code, text }),
-        );
-      case "trouble":
-        return this.#trouble(message.code, message.text, message.level);
-      case "listening":
-        return;
-    }
-  }
-
   /** SIGHUP: as `holdfast reload --yes`. */
   reload(): void {
     notifyReloading();
@@ -396,10 +362,4 @@ export class Daemon {
     this.#control.stop(() => process.exit(0));
     setTimeout(() => process.exit(0), HOUSEKEEPING_MS);
   }
-}
-
-/** The fence is moved by datagrams over lo, which is down in a new network namespace. */
-function bringLoopbackUp(adapters: Adapters): void {
-  const loopback = adapters.all().find((adapter) => adapter.loopback);
-  if (loopback !== undefined && !loopback.up) adapters.setUp(loopback.index);
 }

@@ -100,6 +100,7 @@ class Scripted {
       record: ({ event }) => this.log.push(`record ${event.code}`),
       reply: nothing,
       saveDrained: nothing,
+      savePauses: nothing,
       probe: nothing,
       forgetGroup: nothing,
       countFrames: () => {},

@@ -2,7 +2,7 @@
  * The engine's turn: inputs go to the core one at a time, its effects are performed in order, and what they bring back
  * is taken before anything else. Everything here happens in one turn of the loop; nothing waits.
  */
-import type { Effect, Input } from "@holdfast/core/effects.ts";
+import type { Effect, Input, StoredPause } from "@holdfast/core/effects.ts";
 import { nextDeadline, type NodeState, step } from "@holdfast/core/node.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
 import type { GroupName, InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
@@ -38,6 +38,7 @@ export interface Adapters {
   readonly record: (effect: Extract<Effect, { kind: "record" }>) => void;
   readonly reply: (effect: Extract<Effect, { kind: "reply" }>) => void;
   readonly saveDrained: (reason: string | undefined) => void;
+  readonly savePauses: (pauses: readonly StoredPause[]) => void;
   readonly probe: (effect: Extract<Effect, { kind: "probe" }>) => void;
   /** Each that can tell comes back as the input `framesCounted`. */
   readonly countFrames: (interfaces: readonly InterfaceName[]) => void;
@@ -115,6 +116,8 @@ export class Engine {
         return adapters.reply(effect);
       case "saveDrained":
         return adapters.saveDrained(effect.reason);
+      case "savePauses":
+        return adapters.savePauses(effect.pauses);
       case "probe":
         return adapters.probe(effect);
       case "countFrames":

@@ -1,10 +1,13 @@
 /** The addresses of the groups this node holds: on their interfaces, kept there, announced to the neighbours. */
 import { constants } from "node:os";
+import { ClaimMeter } from "./claim-meter.ts";
 import { claimOf } from "./claims.ts";
 import { logLine } from "./log.ts";
 import { Probes } from "./probes.ts";
 import { GroupPlaces, type Segment } from "./group-places.ts";
 import { adaptersInOneNetwork } from "./same-network.ts";
+import { TakeoverChecks } from "./takeover-checks.ts";
+import { monotonic } from "./clock.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
@@ -42,6 +45,8 @@ export class GroupAddresses {
   #prepared = "[]";
   #counters: FrameCounters | undefined;
   readonly #neighbours: Neighbours;
+  readonly #checks: TakeoverChecks;
+  readonly #meter = new ClaimMeter();
   readonly #announced = new Map<GroupName, Announcement>();
   readonly #listening = new Map<InterfaceName, { readonly index: number; readonly listener: FrameListener }>();
 
@@ -51,21 +56,23 @@ export class GroupAddresses {
     this.#sourceRoutes = new SourceRoutes(native, adapters, (text) => this.#routesFailed(text));
     this.#configure(cluster, self);
     if (this.#prepared === "[]") this.#sourceRoutes.prepare([]);
-    const usedBy = (address: IpAddress): InterfaceName | undefined => this.#places.usedBy(address);
-    this.probes = new Probes(cluster, self, adapters, usedBy, input);
+    this.probes = new Probes(cluster, self, adapters, {
+      input,
+      usedBy: (address) => this.#places.usedBy(address),
+      isAnnounced: (group) => this.#announced.has(group),
+    });
     this.#addresses = new Addresses(native, adapters, {
       restored: (place) => this.#tell(place, (group) => ({ ...restored(place), group })),
       failed: ({ address, detail }) => this.#tell(address, (group) => ({ kind: "addressesFailed", group, detail })),
     });
     const frames = new FrameSender(native);
-    this.#neighbours = createNeighbours({
-      macOf: (name) => adapters.byName(name)?.mac,
-      send: (name, frame) => {
-        const adapter = adapters.byName(name);
-        const sent = adapter === undefined ? -constants.errno.ENODEV : frames.sendFrame(adapter.index, frame);
-        return sent < 0 ? failure(errnoName(sent)) : success(undefined);
-      },
-    });
+    const send = (name: InterfaceName, frame: Uint8Array): Result<void, string> => {
+      const adapter = adapters.byName(name);
+      const sent = adapter === undefined ? -constants.errno.ENODEV : frames.sendFrame(adapter.index, frame);
+      return sent < 0 ? failure(errnoName(sent)) : success(undefined);
+    };
+    this.#neighbours = createNeighbours({ macOf: (name) => adapters.byName(name)?.mac, send });
+    this.#checks = new TakeoverChecks(cluster, adapters, send, input);
   }
 
   /**
@@ -75,6 +82,7 @@ export class GroupAddresses {
   change(cluster: Cluster, self: NodeConfig): void {
     this.#configure(cluster, self);
     this.probes.change(cluster, self);
+    this.#checks.change(cluster);
     for (const { listener } of this.#listening.values()) listener.close();
     const names = [...this.#listening.keys()];
     this.#listening.clear();
@@ -123,16 +131,13 @@ export class GroupAddresses {
     this.#sourceRoutes.clear();
   }
 
-  /** What an earlier daemon left on the interfaces and nobody holds now. */
-  removeLeftovers(open: ReadonlySet<GroupName>, now: Instant): void {
-    // C10: what is open is ours until the voters say otherwise, by the adapter on which it is.
-    for (const group of open) {
+  /** What an earlier daemon left on the interfaces and nobody holds now. `placed`: where what it held open is (`placedOn`). */
+  removeLeftovers(placed: ReadonlyMap<GroupName, readonly InterfaceName[]>, now: Instant): void {
+    // C10: what is open is ours until the voters say otherwise.
+    for (const [group, by] of placed) {
       if (!this.#places.has(group)) continue;
       this.#wanted.add(group);
-      this.#places.useFound(
-        group,
-        (address, name) => this.#adapters.byName(name)?.addresses.some((found) => found.address === address) === true,
-      );
+      this.#places.use(group, by);
     }
     this.#apply(now);
     this.#addresses.removeLeftovers(this.#places.everywhere(), now);
@@ -192,6 +197,15 @@ export class GroupAddresses {
     });
   }
 
+  /** Ends all listening; addresses, rules and tables stay. */
+  close(): void {
+    for (const { listener } of this.#listening.values()) listener.close();
+    this.#listening.clear();
+    this.probes.close();
+    this.#sourceRoutes.close();
+    this.#addresses.close();
+  }
+
   /** As `countFrames` of the core. */
   countFrames(interfaces: readonly InterfaceName[]): void {
     this.#counters ??= new FrameCounters(native);
@@ -242,6 +256,7 @@ export class GroupAddresses {
     if (before?.term === term) this.#neighbours.again(group, now);
     this.#listenWhereAnnounced();
     this.run(now);
+    this.#checks.apply(this.#announced, now);
   }
 
   #announcedBy(): ReadonlySet<InterfaceName> {
@@ -259,17 +274,21 @@ export class GroupAddresses {
   }
 
   stopAnnouncing(group: GroupName, now: Instant): void {
-    if (this.#announced.delete(group)) this.#neighbours.apply(this.#announced, now);
+    if (!this.#announced.delete(group)) return;
+    this.#neighbours.apply(this.#announced, now);
+    this.#checks.apply(this.#announced, now);
   }
 
   nextDeadline(): Instant {
     const looks = [...this.#unusable.values()].map(({ lookAt }) => lookAt);
-    return earliest(this.#neighbours.nextDeadline(), instant(this.#addresses.nextDeadline()), ...looks);
+    const [announcing, checking] = [this.#neighbours.nextDeadline(), this.#checks.nextDeadline()];
+    return earliest(announcing, checking, instant(this.#addresses.nextDeadline()), ...looks);
   }
 
   run(now: Instant): void {
     // A failed announcement is repeated by its schedule; an interface without carrier is reported as such.
     this.#neighbours.run(now);
+    this.#checks.run(now);
     this.#addresses.refresh(now);
     this.#look(now);
   }
@@ -292,7 +311,10 @@ export class GroupAddresses {
     if (group === undefined || !this.#announced.has(group)) return;
     // Another adapter of ours in the same network, which has the address now or had it.
     if (this.#adapters.all().some(({ mac }) => mac === claim.mac)) return;
-    this.#input({ kind: "conflict", group, address: claim.address, mac: claim.mac, interface: name });
+    const count = this.#meter.take(claim.address, claim.mac, monotonic());
+    if (count === undefined) return;
+    const node = this.#checks.nodeWith(claim.mac, name);
+    this.#input({ kind: "conflict", group, ...claim, interface: name, count, ...(node === undefined ? {} : { node }) });
   }
 }
 

@@ -2,6 +2,7 @@
 import { adaptersOf, type Cluster, type GroupConfig, type NodeConfig, segmentsOf } from "@holdfast/core/cluster.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { GroupName, InterfaceName } from "@holdfast/core/units/names.ts";
+import type { Adapters } from "@holdfast/linux/adapters.ts";
 import type { VirtualAddress } from "@holdfast/linux/addresses.ts";
 
 export interface Place extends VirtualAddress {
@@ -51,18 +52,6 @@ export class GroupPlaces {
     const known = this.#groups.get(group);
     if (known === undefined || adapters.length !== known.used.length) return;
     this.#groups = new Map([...this.#groups, [group, { ...known, used: [...adapters] }]]);
-  }
-
-  /** By the adapters on which the kernel has the group's addresses: an earlier daemon put them there. */
-  useFound(group: GroupName, isOn: (address: IpAddress, name: InterfaceName) => boolean): void {
-    const known = this.#groups.get(group);
-    if (known === undefined) return;
-    const segments = segmentsIn(known);
-    const used = segments.map(({ adapters, addresses }, i) => {
-      const found = adapters.find((name) => addresses.some(({ address }) => isOn(address, name)));
-      return found ?? (known.used[i] as InterfaceName);
-    });
-    this.use(group, used);
   }
 
   has(group: GroupName): boolean {
@@ -121,4 +110,26 @@ function segmentsIn({ config, adapters }: Known): readonly Segment[] {
       .filter(({ interfaces }) => interfaces[0] === segment)
       .map(({ address, prefixLength }) => ({ address, prefixLength })),
   }));
+}
+
+/** Where the addresses of these groups are now, segment by segment: an earlier daemon put them there. */
+export function placedOn(
+  cluster: Cluster,
+  self: NodeConfig,
+  groups: ReadonlySet<GroupName>,
+  adapters: Pick<Adapters, "byName">,
+): ReadonlyMap<GroupName, readonly InterfaceName[]> {
+  const placed = new Map<GroupName, readonly InterfaceName[]>();
+  for (const config of cluster.groups) {
+    if (!groups.has(config.name) || self.role !== "member" || !config.prefer.includes(self.name)) continue;
+    const known: Known = { config, adapters: adaptersOf(self, config), used: [] };
+    const found = segmentsIn(known).map(({ adapters: names, addresses }) => {
+      const here = new Set(addresses.map(({ address }) => address));
+      const has = (name: InterfaceName): boolean =>
+        adapters.byName(name)?.addresses.some(({ address }) => here.has(address)) === true;
+      return names.find(has) ?? (names[0] as InterfaceName);
+    });
+    placed.set(config.name, found);
+  }
+  return placed;
 }

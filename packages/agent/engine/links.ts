@@ -169,6 +169,7 @@ export class Links {
       if (!opened.ok) return this.#lost(link, opened.error);
       link.transport = opened.value;
       link.key = place.value.key;
+      this.#bound(link, place.value.device);
     }
     if (place.value.down !== undefined) return this.#lost(link, place.value.down);
     if (link.trouble === undefined) return;
@@ -177,8 +178,10 @@ export class Links {
   }
 
   #close(link: Link): void {
-    link.transport?.close();
+    if (link.transport === undefined) return;
+    link.transport.close();
     link.transport = undefined;
+    this.#bound(link, undefined);
   }
 
   /** Told once: of a link that does not work the reason may change every second. */
@@ -186,6 +189,12 @@ export class Links {
     const worked = link.trouble === undefined;
     link.trouble = trouble;
     if (worked) this.#input({ kind: "linkChanged", link: link.name, up: false, detail: trouble });
+  }
+
+  /** A serial line is on no interface. */
+  #bound({ name }: Link, device: string | undefined): void {
+    const bound = device !== undefined && this.#adapters.byName(device) !== undefined;
+    this.#input({ kind: "linkBound", link: name, interface: bound ? (device as InterfaceName) : undefined });
   }
 
   /** What cannot be sent is lost, as on the wire. */

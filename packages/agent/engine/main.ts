@@ -10,7 +10,8 @@ import { engineArguments, type EngineArguments } from "./arguments.ts";
 import { Daemon } from "./daemon.ts";
 import { checkDirectStart } from "./direct.ts";
 import { lockNamespace } from "./lock.ts";
-import { prepare, readDrained } from "./prepare.ts";
+import { readMarks } from "./marks.ts";
+import { prepare } from "./prepare.ts";
 import type { Checked } from "./restart.ts";
 import type { BootId } from "@holdfast/core/units/names.ts";
 import { type AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
@@ -43,10 +44,9 @@ function main(args: EngineArguments): void {
   }
   makeDirectories(args);
   const boot = randomBytes(8).toString("hex") as BootId;
-  const drained = readDrained(args.stateDirectory);
   const daemon = new Daemon({
     ...prepared.value,
-    drained,
+    marks: readMarks(args.stateDirectory),
     args,
     adapters,
     adapterEvents,

@@ -1,5 +1,4 @@
 /** Everything that can be wrong with a configuration on this machine, found before anything is changed. */
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { EngineArguments } from "./arguments.ts";
@@ -76,20 +75,4 @@ function withKeys(chosen: Omit<Prepared, "keys">, keys: Result<Keys, KeyFileErro
   const { path, line, column, message } = keys.error;
   const error = { code: "keys", file: path, line: line || null, column: column || null, message, hint: "" };
   return failure({ text: `${keyFileErrorText(keys.error)}\n`, errors: [error] });
-}
-
-/** The reason of a drain that outlived the daemon. Written by control; what cannot be read does not keep the node from serving. */
-export function readDrained(stateDirectory: string): string | undefined {
-  let text: string;
-  try {
-    text = readFileSync(join(stateDirectory, "drained"), "utf8");
-  } catch {
-    return undefined;
-  }
-  try {
-    const mark = JSON.parse(text) as { readonly reason?: unknown };
-    return typeof mark.reason === "string" ? mark.reason : "no reason given";
-  } catch {
-    return "the drain mark is damaged";
-  }
 }

@@ -1,5 +1,7 @@
 /** Asks the network who answers for an address (`probe` of the core): ARP for IPv4, neighbour solicitations for IPv6. */
+import { ClaimMeter } from "./claim-meter.ts";
 import { claimOf } from "./claims.ts";
+import { monotonic } from "./clock.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
 import { interfaceFor } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
@@ -16,27 +18,28 @@ import { FrameListener, FrameSender } from "@holdfast/linux/packet/frames.ts";
 const NOBODY4 = "0.0.0.0" as Ipv4;
 const NOBODY6 = "::" as Ipv6;
 
+export interface ProbeEvents {
+  readonly input: (input: Input) => void;
+  /** The adapter that a group's address has here, or would have. */
+  readonly usedBy: (address: IpAddress) => InterfaceName | undefined;
+  /** What others say of an address that is announced here is heard elsewhere. */
+  readonly isAnnounced: (group: GroupName) => boolean;
+}
+
+/** Hears answers of the reference, of the other nodes' own addresses and of the groups', on whichever interface was asked. */
 export class Probes {
   readonly #adapters: Adapters;
-  readonly #input: (input: Input) => void;
+  readonly #events: ProbeEvents;
+  readonly #meter = new ClaimMeter();
   readonly #sender = new FrameSender(native);
-  readonly #usedBy: (address: IpAddress) => InterfaceName | undefined;
   readonly #listening = new Map<number, FrameListener>();
   #of: ReadonlyMap<IpAddress, GroupName | undefined> = new Map();
   /** The kernel's name of the interface of each group's address. */
   #places: ReadonlyMap<IpAddress, string> = new Map();
 
-  /** `usedBy`: the adapter that a group's address has here, or would have. */
-  constructor(
-    cluster: Cluster,
-    self: NodeConfig,
-    adapters: Adapters,
-    usedBy: (address: IpAddress) => InterfaceName | undefined,
-    input: (input: Input) => void,
-  ) {
+  constructor(cluster: Cluster, self: NodeConfig, adapters: Adapters, events: ProbeEvents) {
     this.#adapters = adapters;
-    this.#usedBy = usedBy;
-    this.#input = input;
+    this.#events = events;
     this.change(cluster, self);
   }
 
@@ -45,10 +48,18 @@ export class Probes {
     this.#listening.clear();
     const places = cluster.groups.flatMap(({ name, addresses }) => addresses.map((place) => ({ name, place })));
     this.#places = new Map(places.map(({ place }) => [place.address, interfaceFor(self, place) ?? ""]));
+    const others = cluster.nodes.filter((node) => node.name !== self.name);
+    const stations = [...(cluster.reference ?? []), ...others.flatMap((node) => Object.values(node.links))];
     this.#of = new Map([
-      ...(cluster.reference ?? []).map((address): [IpAddress, undefined] => [address, undefined]),
+      ...stations.map((address): [IpAddress, undefined] => [address, undefined]),
       ...places.map(({ name, place }): [IpAddress, GroupName] => [place.address, name]),
     ]);
+  }
+
+  close(): void {
+    for (const listener of this.#listening.values()) listener.close();
+    this.#listening.clear();
+    this.#sender.close();
   }
 
   /** What cannot be sent is not answered either. */
@@ -68,7 +79,7 @@ export class Probes {
   #adapterFor(of: GroupName | undefined, address: IpAddress, through: InterfaceName | undefined): Adapter | undefined {
     if (through !== undefined) return this.#adapters.byName(through);
     if (of === undefined) return this.#towards(address);
-    return this.#adapters.byName(this.#usedBy(address) ?? this.#places.get(address) ?? "");
+    return this.#adapters.byName(this.#events.usedBy(address) ?? this.#places.get(address) ?? "");
   }
 
   /** Interfaces came or went. */
@@ -110,7 +121,12 @@ export class Probes {
     if (!isForStation(frame, this.#adapters.byIndex(index)?.mac)) return;
     // Another adapter of ours in the same network is not somebody else.
     if (this.#adapters.all().some(({ mac }) => mac === claim.mac)) return;
-    this.#input({ kind: "answered", of: this.#of.get(claim.address), ...claim, interface: on });
+    const of = this.#of.get(claim.address);
+    if (of !== undefined) {
+      if (this.#events.isAnnounced(of)) return;
+      if (this.#meter.take(claim.address, claim.mac, monotonic()) === undefined) return;
+    }
+    this.#events.input({ kind: "answered", of, ...claim, interface: on });
   }
 }
 

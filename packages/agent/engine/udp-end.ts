@@ -22,7 +22,7 @@ export function udpEnd(config: UdpLink, address: IpAddress, context: EndContext)
 
 function eventsOf({ events }: EndContext, skipped: number): UdpEvents {
   return {
-    datagram: (bytes, from) => void events.datagram(bytes.subarray(skipped), () => `${from.address}:${from.port}`),
+    datagram: (bytes, from) => void events.datagram(bytes.subarray(skipped), () => from.address),
     drained: events.drained,
   };
 }

@@ -181,7 +181,7 @@ test("a further key of the same month gets a suffix, becomes active and keeps th
   }
   assert.deepEqual(
     keys.accepted.map((key) => key.name),
-    ["2026-11-3", "2026-11-2", "2026-11"],
+    ["2026-11", "2026-11-2", "2026-11-3"],
   );
 });
 

@@ -1,6 +1,18 @@
 /** The key file: reads, checks and writes /etc/holdfast/keys, which every node of a cluster has the same. */
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { failure, success } from "@holdfast/core/units/result.ts";
@@ -115,19 +127,19 @@ export function keyFileText(keys: Keys): string {
   );
   return (
     "# Keys of a holdfast cluster: the same file on every node, readable by root and group holdfast only.\n" +
-    "# Every key listed is accepted; `active` seals what is sent.\n" +
+    "# Every key listed is accepted, the newest last; `active` seals what is sent. To change it: holdfast keys rotate\n" +
     `active: "${keys.active.name}"\nkeys:\n${lines.join("")}`
   );
 }
 
-/** A new random key, active and alone, or beside the keys of an existing file. Its name is the month, "-2" and so on when taken. */
+/** A new random key, active and alone, or behind the keys of an existing file. Its name is the month, "-2" and so on when taken. */
 export function newKeys(date: Date, existing: readonly Key[] = []): Keys {
   const month = `${String(date.getUTCFullYear()).padStart(4, "0")}-${String(date.getUTCMonth() + 1).padStart(2, "0")}`;
   const taken = (name: string): boolean => existing.some((key) => key.name === name || keyId(key.name) === keyId(name));
   let name = month;
   for (let suffix = 2; taken(name); suffix++) name = `${month}-${suffix}`;
   const active = { name, secret: Uint8Array.from(randomBytes(SECRET_BYTES)) };
-  return { active, accepted: [active, ...existing] };
+  return { active, accepted: [...existing, active] };
 }
 
 /** The text that `holdfast keys new` writes: one new key, named after the month of `date`. */
@@ -136,7 +148,7 @@ export function newKeyFile(date: Date): string {
 }
 
 /**
- * Puts the text in place whole or not at all, mode 0600. Throws what the file system says (EROFS, ENOSPC, EACCES), and
+ * Puts the text in place whole or not at all, mode 0600, or owner and mode of the file it replaces. Throws what the file system says (EROFS, ENOSPC, EACCES), and
  * EEXIST when a file is there and `replace` is not asked for.
  */
 export function writeKeyFile(path: string, text: string, replace: boolean): void {
@@ -144,6 +156,7 @@ export function writeKeyFile(path: string, text: string, replace: boolean): void
   try {
     const descriptor = openSync(temporary, "wx", 0o600);
     try {
+      if (replace) keepOwner(path, descriptor);
       writeFileSync(descriptor, text);
       fsyncSync(descriptor);
     } finally {
@@ -161,6 +174,15 @@ export function writeKeyFile(path: string, text: string, replace: boolean): void
     rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/** A group that may read the keys may read the new ones too. */
+function keepOwner(path: string, descriptor: number): void {
+  const before = statSync(path, { throwIfNoEntry: false });
+  if (before === undefined) return;
+  const { uid, gid } = fstatSync(descriptor);
+  if (before.uid !== uid || before.gid !== gid) fchownSync(descriptor, before.uid, before.gid);
+  fchmodSync(descriptor, before.mode & 0o750);
 }
 
 /** Makes the rename itself survive a power cut. */

@@ -107,6 +107,7 @@ export class Voter {
       record: ({ event }) => tell(event),
       reply: nothing,
       saveDrained: nothing,
+      savePauses: nothing,
       probe: nothing,
       countFrames: nothing,
       forgetGroup: nothing,

@@ -34,6 +34,12 @@ export interface Peer {
   speaks: number;
   /** Boots it had before: a late datagram of one of them must not bring it back while `boot` lives. */
   readonly formerBoots: BootId[];
+  /** Where that daemon is heard from, for people. */
+  source: string | undefined;
+  /** Another machine under this name, heard while this one lives. */
+  twin: { readonly boot: BootId; readonly since: Instant; readonly told: boolean } | undefined;
+  /** What it said that cannot be, and when that was told last. */
+  readonly nonsenseToldAt: Map<string, Instant>;
   /** A boot that was heard and has not shown it yet. */
   candidate: BootId | undefined;
   candidateAnsweredAt: Instant | undefined;
@@ -43,6 +49,8 @@ export interface Peer {
   deaths: Instant[];
   /** Since when it is known to be in this node's generation or a later one (G3); undefined: it is not. */
   generationSince: Instant | undefined;
+  /** Since when it works from this node's configuration; undefined: it does not. */
+  agreesSince: Instant | undefined;
   /** The last message that was regular, and when it came. */
   last: Heartbeat | undefined;
   lastAt: Instant | undefined;
@@ -52,6 +60,8 @@ export interface Peer {
   readonly heardParts: Map<string, { readonly report: HeardReport; readonly at: Instant }>;
   about: NodeReport | undefined;
   adapters: readonly AdapterReport[];
+  /** Its last reports were made after this; undefined: not known. */
+  reportedAt: Instant | undefined;
   /** What its operators ask of this node, as it said last. */
   requests: readonly OperatorRequest[];
   /** Our messages to this peer. */
@@ -74,12 +84,16 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     kernel: undefined,
     speaks: 1,
     formerBoots: [],
+    source: undefined,
+    twin: undefined,
+    nonsenseToldAt: new Map(),
     candidate: undefined,
     candidateAnsweredAt: undefined,
     alive: false,
     aliveSince: undefined,
     deaths: [],
     generationSince: undefined,
+    agreesSince: undefined,
     last: undefined,
     lastAt: undefined,
     groups: new Map(),
@@ -87,6 +101,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     heardParts: new Map(),
     about: undefined,
     adapters: [],
+    reportedAt: undefined,
     requests: [],
     messagesSent: 0,
     sentAt: new Float64Array(SENT_REMEMBERED),
@@ -104,11 +119,14 @@ export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
   peer.boot = boot;
   peer.kernel = kernel;
   peer.candidate = undefined;
+  peer.source = undefined;
+  peer.twin = undefined;
   peer.groups.clear();
   peer.heard = [];
   peer.heardParts.clear();
   peer.about = undefined;
   peer.adapters = [];
+  peer.reportedAt = undefined;
   peer.requests = [];
   peer.processed.fill(0);
   peer.eventsHad = 0;

@@ -3,7 +3,8 @@
  * forwards, resets or drains what is left, and leaves. The lease itself changes hands in ../ownership/lease/hand-over.ts.
  */
 import { leaseContext, wantAddresses } from "./leases.ts";
-import type { Farewell, Group, NodeState } from "./state.ts";
+import type { Farewell } from "./planned-move.ts";
+import type { Group, NodeState } from "./state.ts";
 import { tellEverybody } from "./state.ts";
 import { offerStands, ready } from "../ownership/lease/hand-over.ts";
 import type { Forwarding } from "../ownership/lease/state.ts";

@@ -63,12 +63,15 @@ export function viewUnheard(state: NodeState, node: NodeConfig, now: Instant): P
     stopping: false,
     stalled: false,
     abstaining: false,
+    reluctant: false,
+    unfit: undefined,
     digest: undefined,
     generation: undefined,
     heard: [],
     reports: [],
     reportsAge_ms: undefined,
     groups: [],
+    about: undefined,
   };
 }
 

@@ -1,17 +1,18 @@
 /** Joins each group's lease to the rest of the node: what it may know, and what hangs on its outcomes. */
 import { aloneIsEnough, mayHold, searchDeadline, searchFirst } from "./alone.ts";
+import { givesWay, peersYield, watchAsOwner } from "./conflicts.ts";
 import { happened } from "./events.ts";
 import { ineligibility, ownRank } from "./eligibility.ts";
 import { bidFarewell, endFarewell } from "./handing-over.ts";
 import { abandonMove, continueMove } from "./moves.ts";
+import { expirePauses, heldBack, ownedBy } from "./pausing.ts";
 import { recordOf } from "./overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
-import { adaptersOf } from "../cluster.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { tickIdle, tickPreparing, preparingDeadline } from "../ownership/lease/candidate.ts";
 import { closed, holdingDeadline, tickClosing, tickHolding } from "../ownership/lease/holder.ts";
 import { tickHandOver } from "../ownership/lease/hand-over.ts";
-import type { EndCause, LeaseContext, LeaseOutcome } from "../ownership/lease/state.ts";
+import { becomeIdle, type EndCause, type LeaseContext, type LeaseOutcome } from "../ownership/lease/state.ts";
 import { leaseHolder } from "../ownership/lease/voter.ts";
 import { peerAge } from "../membership/peer.ts";
 import type { InterfaceName, NodeName } from "../units/names.ts";
@@ -53,13 +54,18 @@ export function leaseContext(state: NodeState, group: Group, now: Instant): Leas
 export function tickLease(state: NodeState, group: Group, now: Instant): void {
   const { lease } = group;
   const context = leaseContext(state, group, now);
+  expirePauses(state, group, now);
   switch (lease.state.role) {
     case "idle":
-      if (!canBeElected(state) || !standsNow(state, group, now)) return;
+      // When the pause ends all of them may stand at once: by rank, as at the end of a lease.
+      if (heldBack(state, group)) lease.state.ranked = false;
+      if (heldBack(state, group) || !canBeElected(state)) return;
+      if (givesWay(state, group, now) || !standsNow(state, group, now)) return;
       tickIdle(lease, context);
       if ((lease.state.role as string) === "preparing") stood(state, group, now);
       return;
     case "preparing":
+      if (heldBack(state, group)) return becomeIdle(lease, now);
       return tickPreparing(lease, context);
     case "holding":
       tickHolding(lease, context);
@@ -93,7 +99,8 @@ export function leaseDeadline(state: NodeState, group: Group, now: Instant): Ins
   const current = group.lease.state;
   switch (current.role) {
     case "idle": {
-      if (ineligibility(state, group) !== "" || !canBeElected(state)) return NEVER;
+      if (heldBack(state, group)) return group.pause.until ?? NEVER;
+      if (ineligibility(state, group) !== "" || !canBeElected(state) || peersYield(state, group, now)) return NEVER;
       const record = recordOf(state, group, now);
       const holder = leaseHolder(record, now);
       // A lease of this kernel is no obstacle (C10).
@@ -161,7 +168,7 @@ function outcomeOf(state: NodeState, group: Group, outcome: LeaseOutcome, now: I
 export function wantAddresses(state: NodeState, group: Group, wanted: boolean): void {
   group.addressesWanted = wanted;
   if (!wanted) group.addressesPlaced = false;
-  const adapters = adaptersOf(state.self, group.config).map(([service]) => service as InterfaceName);
+  const adapters = group.segments.map((segment) => segment.adapters[segment.inUse] as InterfaceName);
   state.later.push({ kind: "placeAddresses", group: group.config.name, wanted, adapters });
 }
 
@@ -171,7 +178,11 @@ function opened(state: NodeState, group: Group, first: boolean, now: Instant): v
   // F5: the first commit ended it.
   group.relayUntil = undefined;
   group.owner = state.self.name;
-  if (first) group.ownerSince = now;
+  ownedBy(state, group, state.self.name);
+  if (first) {
+    group.ownerSince = now;
+    watchAsOwner(group, now);
+  }
   group.announcedTerm = lease.state.ballot.round;
   if (group.addressesPlaced) announce(state, group);
   tellEverybody(state);

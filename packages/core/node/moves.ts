@@ -3,6 +3,8 @@ import { happened } from "./events.ts";
 import { failbackTarget, ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
 import { successorAnswers } from "./handing-over.ts";
 import { leaseContext } from "./leases.ts";
+import { staysByPause } from "./pausing.ts";
+import { isReluctant } from "./reluctance.ts";
 import { finishRequest } from "./requests.ts";
 import type { Group, NodeState } from "./state.ts";
 import { endHolding } from "../ownership/lease/holder.ts";
@@ -17,9 +19,12 @@ const REASONS: Readonly<Record<string, string>> = {
   drained: "is drained",
   stopping: "is stopping",
   "interface-down": "has lost the interface of its addresses",
+  "adapters-failed": "has no adapter left for its addresses",
   "address-failed": "cannot place its addresses",
   generation: "has another configuration than the cluster",
   crashing: "crashed too often to own anything now",
+  yielded: "gives way to another station that keeps an address of it",
+  unfit: "is not fit to own anything",
 };
 
 /** Decide whether this node should give the group to another now. Called each beat and when something changed. */
@@ -27,6 +32,7 @@ export function placeGroup(state: NodeState, group: Group, now: Instant): void {
   const { lease } = group;
   if (lease.state.role !== "holding" || group.move !== undefined) return;
   const unfit = ineligibility(state, group);
+  if (staysByPause(group, unfit)) return;
   if (unfit !== "") {
     const cause =
       unfit === "drained"
@@ -37,7 +43,7 @@ export function placeGroup(state: NodeState, group: Group, now: Instant): void {
   if (lease.state.first) return;
   const better = failbackTarget(state, group, now);
   if (better === undefined || better.at > now) return;
-  startMove(state, group, better.node, `failback to ${better.node}, which comes first in prefer`, undefined, now);
+  startMove(state, group, better.node, better.why, undefined, now);
 }
 
 export function startMove(
@@ -56,7 +62,10 @@ export function startMove(
 export function continueMove(state: NodeState, group: Group, failure: string, now: Instant): void {
   const { move, lease } = group;
   if (move === undefined || lease.state.role !== "holding") return;
-  const candidates = move.target === undefined ? standbys(state, group, now) : [move.target];
+  // A stranger is in the way of every node.
+  const yields = ineligibility(state, group) === "yielded";
+  const others = move.target === undefined ? standbys(state, group, now) : [move.target];
+  const candidates = yields ? [] : others;
   const context = leaseContext(state, group, now);
   for (const candidate of candidates) {
     if (move.tried.has(candidate)) continue;
@@ -109,8 +118,8 @@ export function followMove(state: NodeState, group: Group, now: Instant): void {
 export function failbackDeadline(state: NodeState, now: Instant): Instant {
   let next = NEVER;
   for (const group of state.groups.values()) {
-    if (group.lease.state.role !== "holding" || group.move !== undefined || group.config.failback.kind === "manual")
-      continue;
+    if (group.lease.state.role !== "holding" || group.move !== undefined) continue;
+    if (group.config.failback.kind === "manual" && !isReluctant(state)) continue;
     const better = failbackTarget(state, group, now);
     if (better !== undefined && better.at > now) next = earliest(next, better.at);
   }

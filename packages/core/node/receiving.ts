@@ -1,10 +1,13 @@
 /** Takes a heartbeat in: who it is from and whether that is proven, how it was heard, then everything it carries. */
+import { hearAdapters, heardOnLink } from "./adapters.ts";
 import { settleClaims } from "./alone.ts";
 import { happened, takeEvents } from "./events.ts";
 import { leaseContext } from "./leases.ts";
 import { followMove } from "./moves.ts";
+import { hearPause, ownedBy } from "./pausing.ts";
 import { overhear, votes } from "./overhearing.ts";
 import { hearOutcomes } from "./requests.ts";
+import { isTwin, noticeNonsense, stranger, tellNonsense } from "./impostors.ts";
 import { sendExtra } from "./sending.ts";
 import { hearRequests } from "./serving.ts";
 import type { Group, NodeState } from "./state.ts";
@@ -14,9 +17,10 @@ import { keepHeardReports } from "../membership/heard-reports.ts";
 import { advance, countMessage, type Hearing, heard } from "../membership/hearing.ts";
 import { adoptBoot, firstCopy, isFormerBoot, type Peer, whenSent } from "../membership/peer.ts";
 import { ROUND_MAX } from "../ownership/lease/ballot.ts";
+import type { Input } from "../effects.ts";
 import type { GroupReport, Heartbeat, HeardReport, LeaseEntry } from "../wire/messages.ts";
-import type { LinkName, NodeName } from "../units/names.ts";
-import { between, earliest, type Instant } from "../units/time.ts";
+import type { NodeName } from "../units/names.ts";
+import { between, earliest, instant, type Instant } from "../units/time.ts";
 
 /** Messages may overtake each other by this many before they count as lost. */
 const REORDER = 2;
@@ -29,12 +33,15 @@ const REQUESTS_MAX = 64;
  */
 const ROUND_LEAP = 2 ** 24;
 
-export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, now: Instant): void {
+export function receive(state: NodeState, input: Extract<Input, { kind: "heartbeat" }>, now: Instant): void {
+  const { link, heartbeat } = input;
   const peer = state.peers.get(heartbeat.node);
   const hearing = peer?.links.get(link);
   if (peer === undefined && isElsewhere(state, heartbeat.node)) return;
-  if (peer === undefined || hearing === undefined) return stranger(state, link, heartbeat, now);
+  if (peer === undefined || hearing === undefined) return stranger(state, input, now);
+  if (isTwin(state, peer, input, now)) return;
   if (!isFormerBoot(peer, heartbeat.boot, state.cluster.timing.dead, now)) peer.speaks = heartbeat.speaks;
+  heardOnLink(state, link, now);
   if (heartbeat.toBoot !== state.boot) {
     // Sent to the daemon before us; lost it is not.
     if (heartbeat.boot === peer.boot) countMessage(hearing, heartbeat.message);
@@ -46,6 +53,8 @@ export function receive(state: NodeState, link: LinkName, heartbeat: Heartbeat, 
     compareConfiguration(state, peer, heartbeat, now);
     askAnew(state, now);
   }
+  peer.source ??= input.source;
+  noticeNonsense(state, peer, hearing, heartbeat, now);
   heard(hearing, heartbeat.message, !heartbeat.extra, state.cluster.timing.heartbeat, now);
   takeEcho(peer, hearing, heartbeat, now);
   becomeAlive(state, peer, now);
@@ -72,24 +81,6 @@ function askAnew(state: NodeState, now: Instant): void {
 /** A node of this configuration that has nothing to say to this one; by its own configuration it may have. */
 function isElsewhere({ cluster, self }: NodeState, node: NodeName): boolean {
   return node !== self.name && cluster.nodes.some(({ name }) => name === node);
-}
-
-/** Somebody with our key who is not in our configuration, or has our own name. */
-function stranger(state: NodeState, link: LinkName, heartbeat: Heartbeat, now: Instant): void {
-  const key = `${link} sender ${heartbeat.node}`;
-  const before = state.rejected.get(key);
-  if (before !== undefined) {
-    before.count += 1;
-    return;
-  }
-  const entry = { link, reason: "sender", source: heartbeat.node, count: 1, toldAt: now };
-  if (state.rejected.size >= 256) return;
-  state.rejected.set(key, entry);
-  const own = heartbeat.node === state.self.name;
-  const text = own
-    ? `another machine calls itself ${heartbeat.node} (boot ${heartbeat.boot}, heard on ${link})`
-    : `heartbeat from ${heartbeat.node} on ${link}, which is not in this node's configuration`;
-  happened(state, now, { code: "heartbeat-rejected", level: "alarm", text });
 }
 
 /** The sender does not know our boot yet: tell it, and believe nothing else of the message. */
@@ -182,12 +173,14 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   peer.lastAt = now;
   if (heartbeat.generation < state.cluster.generation) peer.generationSince = undefined;
   else peer.generationSince ??= now;
+  if (heartbeat.digest === state.cluster.digest) peer.agreesSince ??= now;
+  else peer.agreesSince = undefined;
   // A heartbeat too large for one datagram comes in parts; the first has what is heard.
   const firstPart = heartbeat.heard.length > 0;
   if (firstPart && saysEverything(state)) peer.heard = heartbeat.heard;
   else if (firstPart) keepHeardReports(peer, heartbeat.heard, (report) => isKnown(state, report), now);
   if (heartbeat.about !== undefined) peer.about = heartbeat.about;
-  if (heartbeat.adapters.length > 0) peer.adapters = heartbeat.adapters;
+  if (firstPart) takeAdapters(state, peer, heartbeat, now);
   peer.requests = (firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests]).slice(-REQUESTS_MAX);
   judgeConfiguration(state, now);
   for (const report of heartbeat.groups) {
@@ -199,6 +192,16 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   }
 }
 
+/** What it says of itself is as old as our message in its echo at most: one that was held up on the way proves nothing. */
+function takeAdapters(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
+  const { echo, adapters } = heartbeat;
+  const sent = echo === undefined ? undefined : whenSent(peer, echo.message);
+  const made = echo === undefined || sent === undefined ? undefined : instant(sent + echo.held_us / 1000);
+  peer.reportedAt = made !== undefined && made <= now ? made : undefined;
+  peer.adapters = adapters;
+  hearAdapters(state, heartbeat, now);
+}
+
 function isKnown({ cluster }: NodeState, report: HeardReport): boolean {
   return (
     cluster.nodes.some(({ name }) => name === report.peer) && cluster.links.some(({ name }) => name === report.link)
@@ -207,12 +210,14 @@ function isKnown({ cluster }: NodeState, report: HeardReport): boolean {
 
 function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {
   const { name } = peer.config;
+  hearPause(state, group, report.pause, now);
   if (report.fence === "open") {
     settleClaims(state, group, peer, report.ballot, now);
     if (group.owner !== name) {
       group.owner = name;
       group.ownerSince = now;
     }
+    ownedBy(state, group, name);
   } else if (group.owner === name) {
     group.owner = undefined;
     group.ownerSince = undefined;
@@ -232,7 +237,9 @@ function takeLease(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Inst
     if (roundOf(entry) > highest) leapt = true;
     else if (group !== undefined) takeLeaseEntry(state, group, peer.config.name, heartbeat, entry, now);
   }
-  if (leapt) state.counters.round = Math.min(ROUND_MAX, state.counters.round + ROUND_LEAP / 2);
+  if (!leapt) return;
+  tellNonsense(state, peer, "a ballot that is far ahead", now);
+  state.counters.round = Math.min(ROUND_MAX, state.counters.round + ROUND_LEAP / 2);
 }
 
 function roundOf(entry: LeaseEntry): number {

@@ -2,12 +2,15 @@
  * Another configuration while everything runs: what did not change is not touched, so what is open stays open. Whether it
  * may be taken over was decided before (reload-plan.ts).
  */
+import { configureAdapters } from "./adapters.ts";
+import { askAgain } from "./conflicts.ts";
 import { endFarewell } from "./handing-over.ts";
 import { happened } from "./events.ts";
 import { leaseContext, wantAddresses } from "./leases.ts";
 import { placeGroup } from "./moves.ts";
-import { type Group, interfacesOf, mayEverOwn, newGroup, type NodeState, tellEverybody } from "./state.ts";
-import { type Cluster, type GroupConfig, interfaceFor, type NodeConfig, sharedLinks, votersOf } from "../cluster.ts";
+import { placeOnAdapters } from "./swapping.ts";
+import { type Group, mayEverOwn, newGroup, type NodeState, segmentsHere, tellEverybody } from "./state.ts";
+import { type Cluster, type GroupConfig, type NodeConfig, sharedLinks, votersOf } from "../cluster.ts";
 import type { Input } from "../effects.ts";
 import { audienceOf } from "../membership/audience.ts";
 import { newHearing } from "../membership/hearing.ts";
@@ -35,6 +38,8 @@ export function reconfigure(
   changePeers(state, cluster);
   if (cluster.generation !== before.generation) enterGeneration(state, before, now);
   changeGroups(state, selfBefore, now);
+  configureAdapters(state, now);
+  placeOnAdapters(state, now);
   happened(state, now, {
     code: "config-changed",
     text: `${self.name} works from configuration ${cluster.digest}, generation ${cluster.generation} (before: ${before.digest}, ${before.generation})`,
@@ -107,11 +112,13 @@ function changeGroups(state: NodeState, selfBefore: NodeConfig, now: Instant): v
 }
 
 function changeGroup(state: NodeState, group: Group, config: GroupConfig, selfBefore: NodeConfig, now: Instant): void {
-  const before = group.config;
+  const before = placesText(group, selfBefore);
+  const inUse = new Map(group.segments.map(({ names, adapters, inUse: i }) => [names[0], adapters[i]]));
   group.config = config;
   group.leaving = false;
-  group.interfaces = interfacesOf(config, state.self);
-  const moved = placesText(before, selfBefore) !== placesText(config, state.self);
+  // An adapter that carries its addresses goes on carrying them, as long as it is one of theirs.
+  group.segments = segmentsHere(config, state.self, (segment) => inUse.get(segment));
+  const moved = before !== placesText(group, state.self);
   if (moved) {
     group.addressTrouble = undefined;
     // What was offered or relayed was for the addresses before.
@@ -119,13 +126,15 @@ function changeGroup(state: NodeState, group: Group, config: GroupConfig, selfBe
     group.addressesPlaced = false;
     if (group.addressesWanted && mayEverOwn(config, state.self)) wantAddresses(state, group, true);
   }
+  askAgain(group, now);
   placeGroup(state, group, now);
 }
 
-function placesText(config: GroupConfig, self: NodeConfig): string {
+function placesText({ config, segments }: Group, self: NodeConfig): string {
   if (!mayEverOwn(config, self)) return "";
+  const on = new Map(segments.map(({ names, adapters, inUse }) => [names[0], adapters[inUse]]));
   return config.addresses
-    .map((place) => `${interfaceFor(self, place)} ${place.address}/${place.prefixLength}`)
+    .map(({ address, prefixLength, interfaces }) => `${on.get(interfaces[0])} ${address}/${prefixLength}`)
     .join(", ");
 }
 

@@ -122,6 +122,7 @@ function changesOfGroup(before: GroupConfig, next: GroupConfig): string[] {
     ...changed(of("settle"), durationText(before.settle), durationText(next.settle)),
     ...changed(of("drain"), durationText(before.drain), durationText(next.drain)),
     ...changed(of("on_quorum_loss"), before.onQuorumLoss ?? "release", next.onQuorumLoss ?? "release"),
+    ...changed(of("on_conflict"), before.onConflict ?? "defend", next.onConflict ?? "defend"),
   ];
 }
 

@@ -1,9 +1,13 @@
 /** Makes the heartbeats: the full ones of each interval, and the extra ones that carry answers at once (V8). */
+import { adapterReports } from "./adapters.ts";
 import { eventsFor } from "./events.ts";
 import { ineligibility } from "./eligibility.ts";
+import { pauseReport } from "./pausing.ts";
 import { votes } from "./overhearing.ts";
 import { outcomesFor, requestsFor } from "./requests.ts";
+import { isReluctant } from "./reluctance.ts";
 import type { Group, NodeState } from "./state.ts";
+import { adapterInUse } from "./swapping.ts";
 import { groupsFor, heardFor, heardInTurn, saysEverything } from "./thinning.ts";
 import { leaseHolder, leaseRemaining } from "../ownership/lease/voter.ts";
 import { ageOf, type Hearing, lossPermille } from "../membership/hearing.ts";
@@ -15,7 +19,6 @@ import type { BootId, LinkName, NodeName } from "../units/names.ts";
 import { type Instant } from "../units/time.ts";
 
 const MAX_U16 = 65_535;
-const NOT_PAUSED = { stamp: 0, remaining_ms: 0 };
 
 /** Send what is in the outbox, and full heartbeats when they are due. Entries for this node itself are left to the caller. */
 export function sendOutbox(state: NodeState, now: Instant): readonly LeaseEntry[] {
@@ -57,7 +60,7 @@ function sendFull(
     ...head(state, peer, peer.boot ?? peer.candidate, extra, now),
     drainReason: state.drained ?? "",
     about: state.about,
-    adapters: [],
+    adapters: adapterReports(state, now),
     ...reports,
     events: eventsFor(state, peer),
     requests: requestsFor(state, peer.config.name),
@@ -142,7 +145,7 @@ function head(state: NodeState, peer: Peer, toBoot: BootId | undefined, extra: b
     stopping: state.stopping,
     stalled: now < state.stalledUntil,
     abstaining: state.abstaining,
-    reluctant: false,
+    reluctant: isReluctant(state),
     // What an earlier daemon of the peer told says nothing of the events of the one addressed.
     eventsSeen: toBoot === peer.boot ? peer.eventsHad : 0,
     echo: undefined,
@@ -173,10 +176,11 @@ function heardReports(state: NodeState, now: Instant): readonly HeardReport[] {
 
 function groupReports(state: NodeState, now: Instant): readonly GroupReport[] {
   const reports: GroupReport[] = [];
-  // A node that neither votes nor may own it knows nothing of it.
+  // A node that neither votes nor may own it knows nothing of it, but what its own operator paused.
   const quiet = !saysEverything(state) && !votes(state);
   for (const group of state.groups.values()) {
-    if (quiet && !group.config.prefer.includes(state.self.name) && group.lease.state.role === "idle") continue;
+    const idle = group.lease.state.role === "idle" && group.pause.stamp === 0;
+    if (quiet && idle && !group.config.prefer.includes(state.self.name)) continue;
     const holder = leaseHolder(group.record, now);
     reports.push({
       group: group.config.name,
@@ -185,8 +189,8 @@ function groupReports(state: NodeState, now: Instant): readonly GroupReport[] {
       owner: holder?.node,
       ballot: holder === undefined ? undefined : group.record.accepted?.ballot,
       remaining_ms: Math.min(MAX_U16, Math.ceil(leaseRemaining(group.record, now))),
-      adapter: 0,
-      pause: NOT_PAUSED,
+      adapter: adapterInUse(group),
+      pause: pauseReport(group, now),
     });
   }
   return reports;

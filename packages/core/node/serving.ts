@@ -3,6 +3,7 @@ import { happened } from "./events.ts";
 import { standbys } from "./eligibility.ts";
 import { moveObstacle, placeGroup, startMove } from "./moves.ts";
 import { passOn } from "./passing-on.ts";
+import { servePause, settlePauses } from "./pausing.ts";
 import { finishRequest, reply, sameRequest } from "./requests.ts";
 import { type NodeState, tellEverybody } from "./state.ts";
 import type { Input } from "../effects.ts";
@@ -59,8 +60,11 @@ function serve(state: NodeState, request: OperatorRequest, now: Instant): void {
       return serveDrain(state, request, action.reason, now);
     case "undrain":
       return serveUndrain(state, request, now);
-    default:
-      return finishRequest(state, request, "refused", `${action.kind} is not known here`);
+    case "acknowledge":
+      return serveAcknowledge(state, request, now);
+    case "pause":
+    case "resume":
+      return servePause(state, request, action, now);
   }
 }
 
@@ -103,8 +107,21 @@ function serveUndrain(state: NodeState, request: OperatorRequest, now: Instant):
   finishRequest(state, request, "done", `${state.self.name} may own groups again`);
 }
 
+/** Each node's control takes the alarms before this event for seen: it goes the way of the alarms themselves. */
+function serveAcknowledge(state: NodeState, request: OperatorRequest, now: Instant): void {
+  const text = `the alarms so far were acknowledged on ${state.self.name}`;
+  happened(state, now, { code: "alarms-acknowledged", text });
+  finishRequest(state, request, "done", text);
+}
+
+/** Each beat: what was asked for and takes its time. */
+export function settleRequests(state: NodeState): void {
+  settleDrain(state);
+  settlePauses(state);
+}
+
 /** A drain is done when nothing is held here any more and every hand-over was seen to end. */
-export function settleDrain(state: NodeState): void {
+function settleDrain(state: NodeState): void {
   const draining = state.served.find(
     (served) => served.outcome === undefined && served.request.action.kind === "drain",
   );

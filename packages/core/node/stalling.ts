@@ -2,8 +2,10 @@
  * Stall honesty (C12, design section 2): a node that was not run for a while first finds out what it still has, then
  * listens, then speaks. Whatever wakes it, a datagram or the timer, comes after that.
  */
+import { excuseAdapters } from "./adapters.ts";
 import { happened } from "./events.ts";
 import { leaseContext, tickLease } from "./leases.ts";
+import { countStall } from "./reluctance.ts";
 import type { NodeState } from "./state.ts";
 import { excusePeer } from "../membership/peer.ts";
 import { endHolding, forgetRequest } from "../ownership/lease/holder.ts";
@@ -40,14 +42,18 @@ export function noticeStall(state: NodeState, input: Input, now: Instant): void 
   state.stalledUntil = after(now, heartbeat);
   state.expectedBy = now;
   for (const peer of state.peers.values()) excusePeer(peer, milliseconds(late), now);
+  excuseAdapters(state, milliseconds(late), now);
   stepBack(state, now);
   state.nextBeat = now;
   if (told) return;
+  const cause = input.kind === "stalled" ? input.cause : "";
+  const why = cause === "" ? "" : `: it was ${cause}`;
   happened(state, now, {
     code: "stalled",
     level: "warning",
-    text: `the daemon on ${state.self.name} was not run for ${Math.round(late)} ms; leases are asked for anew`,
+    text: `the daemon on ${state.self.name} was not run for ${Math.round(late)} ms${why}; leases are asked for anew`,
   });
+  countStall(state, milliseconds(late), cause, now);
 }
 
 /** No request from before the gap leaves or counts, and what ended in it is over before anything is said. */
@@ -68,6 +74,7 @@ function stepBack(state: NodeState, now: Instant): void {
 export function takePause(state: NodeState, for_ms: number, now: Instant): void {
   state.outbox = [];
   for (const peer of state.peers.values()) excusePeer(peer, milliseconds(for_ms), now);
+  excuseAdapters(state, milliseconds(for_ms), now);
   for (const group of state.groups.values()) {
     if (group.lease.state.role === "holding")
       endHolding(group.lease, leaseContext(state, group, now), "no-majority", after(now, state.cluster.timing.dead));

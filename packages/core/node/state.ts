@@ -1,20 +1,37 @@
 /** Everything one node knows and is about to do. `step` (../node.ts) owns it and changes it in place. */
 import type { Alone, Search } from "./alone.ts";
-import { type Cluster, type GroupConfig, type NodeConfig, sharedLinks, type Timing, votersOf } from "../cluster.ts";
-import type { Accepted, Effect, VoterRecord } from "../effects.ts";
+import {
+  adaptersOf,
+  type Cluster,
+  type GroupConfig,
+  type NodeConfig,
+  segmentsOf,
+  sharedLinks,
+  type Timing,
+  votersOf,
+} from "../cluster.ts";
+import type { TakeoverCheck } from "./confirming.ts";
+import { type Conflicts, newConflicts } from "./conflicts.ts";
+import type { Accepted, Effect, StoredPause, VoterRecord } from "../effects.ts";
 import { sameHolder } from "../ownership/lease/ballot.ts";
 import { type Counters, type Lease, newLease } from "../ownership/lease/state.ts";
+import { NEVER_PAUSED, type Pause, storedPause } from "./pauses.ts";
+import { newReluctance, type Reluctance } from "./reluctance.ts";
 import { crashingUntil } from "./crashes.ts";
+import type { Farewell, Move, Offer } from "./planned-move.ts";
+import { newTelling, type RejectedCount, type Telling } from "./rejecting.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
 import type { PassedRequest } from "./passing-on.ts";
 import { newThinning, type Thinning } from "./thinning.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
+import type { Adapter } from "../membership/adapter.ts";
 import { audienceOf } from "../membership/audience.ts";
 import { newPeer, type Peer } from "../membership/peer.ts";
 import { type RandomState, seededRandom } from "../random.ts";
 import type { ClusterEvent, LeaseEntry, NodeReport, OperatorOutcome, OperatorRequest } from "../wire/messages.ts";
+import type { IpAddress } from "../units/ip.ts";
 import type { Mac } from "../units/mac.ts";
-import type { BootId, GroupName, InterfaceName, KernelId, NodeName } from "../units/names.ts";
+import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "../units/names.ts";
 import { after, type Instant } from "../units/time.ts";
 
 /** Mutable: one group on this node, beside its lease. */
@@ -26,8 +43,8 @@ export interface Group {
   recordUnsaved: boolean;
   /** Without a vote: what each voter said last of its own record (overhearing.ts). */
   readonly overheard: Map<NodeName, Accepted>;
-  /** Interfaces its addresses live on here; empty on a node that never owns it. */
-  interfaces: readonly InterfaceName[];
+  /** Where its addresses live here, in the order of `segmentsOf`; empty on a node that never owns it. */
+  segments: readonly Segment[];
   /** No longer in the configuration: kept until it is released and its addresses are gone. */
   leaving: boolean;
   addressesWanted: boolean;
@@ -64,39 +81,25 @@ export interface Group {
   marks: { lastHeardOfOwner: Instant | undefined; stoodAt: Instant | undefined; electedAt: Instant | undefined };
   /** When a planned move last brought it here or took it from here; failback waits `settle` from then. */
   settledAt: Instant;
-  conflictAt: Instant | undefined;
+  /** Others that use its addresses. */
+  readonly conflicts: Conflicts;
+  /** Whether clients were seen to follow this node, while that is looked at. */
+  takeover: TakeoverCheck | undefined;
+  pause: Pause;
+  /** Who answered last, as far as this node knows. */
+  lastOwner: NodeName | undefined;
 }
 
-export interface Offer {
-  readonly from: NodeName;
-  readonly entry: Extract<LeaseEntry, { kind: "offer" }>;
-  readonly until: Instant;
-}
-
-/** The old owner's part of a planned move after its lease has ended. */
-export interface Farewell {
-  readonly successor: NodeName;
-  readonly macs: readonly Mac[];
-  /** The kernel forwards until then at the latest; then the fence is closed for good, or serves what is left. */
-  readonly forwardUntil: Instant;
-  /** Established connections are served here until then. */
-  readonly drainUntil: Instant | undefined;
-  /** When the addresses leave, once the successor was seen to answer; in the last two stages, when to go on. */
-  withdrawAt: Instant;
-  /** The next thing that time alone does. */
-  stage: "forwarding" | "draining" | "resetting" | "closing";
-  /** The successor was seen to answer. */
-  answered: boolean;
-}
-
-export interface Move {
-  readonly target: NodeName | undefined;
-  readonly cause: string;
-  readonly startedAt: Instant;
-  readonly tried: Set<NodeName>;
-  readonly request: OperatorRequest | undefined;
-  /** The fence closed here; waiting to see the successor open. */
-  handedTo: NodeName | undefined;
+/** Mutable: the adapters of one of a group's segments on this node. */
+export interface Segment {
+  /** By the kernel's names, the service adapter first. */
+  readonly adapters: readonly InterfaceName[];
+  /** The same as the group names them. */
+  readonly names: readonly string[];
+  /** Which of them carries the addresses, or would. */
+  inUse: number;
+  /** One of them can. */
+  usable: boolean;
 }
 
 /** A request of an operator that came in through this node and waits for its outcome. */
@@ -150,6 +153,9 @@ export interface NodeState {
   drained: string | undefined;
   stopping: boolean;
   exited: boolean;
+  /** What is broken in this machine by a stable word, and how (fitness.ts). */
+  readonly unfit: Map<string, string>;
+  readonly reluctance: Reluctance;
   /** Too many crashes before this start: not eligible until then; undefined: eligible as far as that goes. */
   crashingUntil: Instant | undefined;
   crashingTold: boolean;
@@ -157,6 +163,12 @@ export interface NodeState {
   misconfigured: boolean;
   quorum: boolean;
   readonly interfacesDown: Set<InterfaceName>;
+  /** Those that its groups may use. */
+  readonly adapters: Map<InterfaceName, Adapter>;
+  /** Who is asked through each of them whether its network lives. */
+  readonly stations: Map<InterfaceName, readonly IpAddress[]>;
+  /** Which interface each link is on; a link that is on none is missing. */
+  readonly linkInterfaces: Map<LinkName, InterfaceName>;
   /** Lease messages to send when the effects before them are done. */
   outbox: { readonly to: NodeName; readonly entry: LeaseEntry }[];
   /** Full heartbeats to all peers are due with the next flush: the regular ones, or extra ones between them. */
@@ -175,10 +187,9 @@ export interface NodeState {
   readonly served: ServedRequest[];
   /** Requests of others for others (passing-on.ts). */
   readonly passed: PassedRequest[];
-  readonly rejected: Map<
-    string,
-    { readonly link: string; readonly reason: string; readonly source: string; count: number; toldAt: Instant }
-  >;
+  readonly rejected: Map<string, RejectedCount>;
+  /** How many of the events that strangers cause may still go out. */
+  readonly telling: Telling;
 }
 
 /** What a daemon brings with it when it starts. */
@@ -193,9 +204,12 @@ export interface Beginning {
   readonly records: ReadonlyMap<GroupName, VoterRecord> | undefined;
   /** Groups whose fence is still open from the daemon before. */
   readonly open: ReadonlySet<GroupName>;
+  /** Of the open groups: on which interface of each segment their addresses are; the service adapters where it is not said. */
+  readonly placed?: ReadonlyMap<GroupName, readonly InterfaceName[]>;
   /** When daemons of this kernel were started after one that had ended without a word, oldest first, this one included. */
   readonly crashes?: readonly Instant[];
   readonly drained: string | undefined;
+  readonly pauses?: readonly StoredPause[];
   readonly interfacesDown: readonly InterfaceName[];
   /** Wall clock minus monotonic clock, in milliseconds. */
   readonly wallOffset_ms: number;
@@ -204,17 +218,14 @@ export interface Beginning {
 /** A of ownership.md V2: longer than any lease that can be configured (5 s), plus 2 %. */
 export const ABSTAIN_MS = 5100;
 
-export function newNode(beginning: Beginning, now: Instant): NodeState {
+/** Of a node that knows nothing yet of its adapters (starting.ts). */
+export function newState(beginning: Beginning, now: Instant): NodeState {
   const { cluster } = beginning;
   const self = cluster.nodes.find((node) => node.name === beginning.node);
   if (self === undefined) throw new Error(`node ${beginning.node} is not in the configuration`);
   const others = audienceOf(cluster, self.name);
   const voters = votersOf(cluster);
-  const origin = { timing: cluster.timing, kernel: beginning.kernel, open: beginning.open };
-  const groups = cluster.groups.map((config): [GroupName, Group] => [
-    config.name,
-    newGroup(config, self, { ...origin, record: beginning.records?.get(config.name) }, now),
-  ]);
+  const groups = groupsAtStart(beginning, self, now);
   const retired = new Map(beginning.records);
   for (const [name] of groups) retired.delete(name);
   let round = 0;
@@ -249,9 +260,14 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     drained: beginning.drained,
     stopping: false,
     exited: false,
+    unfit: new Map(),
+    reluctance: newReluctance(),
     misconfigured: false,
     quorum: voters.length === 1 && voters[0] === self.name,
     interfacesDown: new Set(beginning.interfacesDown),
+    adapters: new Map(),
+    stations: new Map(),
+    linkInterfaces: new Map(),
     outbox: [],
     beatDue: undefined,
     effects: [],
@@ -265,7 +281,20 @@ export function newNode(beginning: Beginning, now: Instant): NodeState {
     served: [],
     passed: [],
     rejected: new Map(),
+    telling: newTelling(now),
   };
+}
+
+function groupsAtStart(beginning: Beginning, self: NodeConfig, now: Instant): readonly [GroupName, Group][] {
+  const { cluster, kernel, open } = beginning;
+  return cluster.groups.map((config): [GroupName, Group] => {
+    const [record, placed] = [beginning.records?.get(config.name), beginning.placed?.get(config.name)];
+    const group = newGroup(config, self, { timing: cluster.timing, kernel, open, record, placed }, now);
+    const paused = beginning.pauses?.find((each) => each.group === config.name);
+    group.pause = storedPause(paused, beginning.wallOffset_ms, now);
+    group.lastOwner = paused?.owner ?? group.lastOwner;
+    return [config.name, group];
+  });
 }
 
 /** The kernel ends a right in whole ticks, and late by at most one more. */
@@ -277,6 +306,7 @@ export interface GroupOrigin {
   readonly kernel: KernelId;
   readonly open: ReadonlySet<GroupName>;
   readonly record: VoterRecord | undefined;
+  readonly placed?: readonly InterfaceName[] | undefined;
 }
 
 export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOrigin, now: Instant): Group {
@@ -292,7 +322,7 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     record,
     recordUnsaved: false,
     overheard: new Map(),
-    interfaces: interfacesOf(config, self),
+    segments: segmentsHere(config, self, (_, i) => origin.placed?.[i]),
     leaving: false,
     // C10: the fence of the daemon before still answers; its addresses stay while the voters are asked again.
     addressesWanted: open && mayOwn,
@@ -314,7 +344,10 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     cause: "nobody has owned it since this node started",
     marks: { lastHeardOfOwner: undefined, stoodAt: undefined, electedAt: undefined },
     settledAt: after(now, -config.settle),
-    conflictAt: undefined,
+    conflicts: newConflicts(now),
+    takeover: undefined,
+    pause: NEVER_PAUSED,
+    lastOwner: record.accepted?.holder.node,
   };
 }
 
@@ -322,13 +355,21 @@ export function mayEverOwn(config: GroupConfig, self: NodeConfig): boolean {
   return config.prefer.includes(self.name) && self.role === "member";
 }
 
-export function interfacesOf(config: GroupConfig, self: NodeConfig): readonly InterfaceName[] {
+/** `placed`: the interface that has the addresses of a segment already. */
+export function segmentsHere(
+  config: GroupConfig,
+  self: NodeConfig,
+  placed: (segment: string, index: number) => InterfaceName | undefined,
+): readonly Segment[] {
   if (!mayEverOwn(config, self)) return [];
-  return [...new Set(config.addresses.map((address) => interfaceOf(self, address.interfaces[0])))];
-}
-
-function interfaceOf(self: NodeConfig, wanted: string | undefined): InterfaceName {
-  return self.interfaces[wanted ?? ""] ?? ((wanted ?? "") as InterfaceName);
+  const names = segmentsOf(config).map(
+    (segment) => config.addresses.find(({ interfaces }) => interfaces[0] === segment)?.interfaces ?? [],
+  );
+  return adaptersOf(self, config).map((adapters, i) => {
+    const on = placed(names[i]?.[0] ?? "", i);
+    const inUse = on === undefined ? 0 : Math.max(0, adapters.indexOf(on));
+    return { adapters, names: names[i] ?? [], inUse, usable: true };
+  });
 }
 
 /** Something changed that the others should not have to wait for: full heartbeats leave with this turn. */

@@ -1,6 +1,9 @@
 /** Makes the view of a node for people. */
 import { ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
 import { heardByVoters, isElsewhere, ownerByVoters, viewUnheard } from "./hearsay.ts";
+import { isPaused, pauseReport } from "./pausing.ts";
+import { unfitText } from "./fitness.ts";
+import { isReluctant } from "./reluctance.ts";
 import { ownFence } from "./sending.ts";
 import { saysEverything } from "./thinning.ts";
 import type { Group, NodeState } from "./state.ts";
@@ -52,12 +55,15 @@ function viewSelf(state: NodeState, node: NodeConfig): PeerView {
     stopping: state.stopping,
     stalled: false,
     abstaining: state.abstaining,
+    reluctant: isReluctant(state),
+    unfit: unfitText(state),
     digest: state.cluster.digest,
     generation: state.cluster.generation,
     heard: [],
     reports: [],
     reportsAge_ms: 0,
     groups: [],
+    about: state.about,
   };
 }
 
@@ -86,12 +92,17 @@ function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
     stopping: last?.stopping ?? false,
     stalled: last?.stalled ?? false,
     abstaining: last?.abstaining ?? false,
+    reluctant: last?.reluctant ?? false,
+    unfit: [...peer.groups.values()].some(({ ineligible }) => ineligible === "unfit")
+      ? "its own node-unfit event says what"
+      : undefined,
     digest: last?.digest,
     generation: last?.generation,
     heard,
     reports: saysEverything(state) ? peer.heard : [...heardReportsOf(peer, now)].map(aged),
     reportsAge_ms: peer.lastAt === undefined ? undefined : between(peer.lastAt, now),
     groups: [...peer.groups.values()],
+    about: peer.about,
   };
 }
 
@@ -122,6 +133,9 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
     standbys: ready.toSorted((a, b) => config.prefer.indexOf(a) - config.prefer.indexOf(b)),
     fence: ownFence(group, now),
     moving: group.move !== undefined,
+    pause: isPaused(group)
+      ? { remaining_ms: pauseReport(group, now).remaining_ms, lastOwner: group.lastOwner }
+      : undefined,
     addressesRestored: group.addressesRestored,
     candidates,
     cause: group.cause,
@@ -150,6 +164,9 @@ function viewElsewhere(state: NodeState, group: Group, now: Instant): GroupView 
     addressesRestored: 0,
     candidates,
     cause: "the voters say so; this node hears none of its candidates",
+    pause: isPaused(group)
+      ? { remaining_ms: pauseReport(group, now).remaining_ms, lastOwner: group.lastOwner }
+      : undefined,
     byVoters: true,
   };
 }

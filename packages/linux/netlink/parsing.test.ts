@@ -7,6 +7,8 @@ import { parseAddress } from "./addresses.ts";
 import { parseLink } from "./links.ts";
 import { attributeList, messages } from "./message.ts";
 import type { Message } from "./message.ts";
+import { parseNeighbour } from "./neighbours.ts";
+import { parseRoute } from "./routes.ts";
 
 /**
  * From dumps (RTM_GETLINK, RTM_GETADDR, NFT_MSG_GETTABLE, NFT_MSG_GETSETELEM) in a network namespace of Linux 6.18 on
@@ -24,6 +26,16 @@ const TABLE =
 const ELEMENTS =
   "5c0000000c0a020001000000c30b2cb9050000020d000100686f6c6466617374000000000a000200616c6976650000002c000300280001000c00010006000100000700000c00040000000000000000ec0c00050000000000000000ec";
 
+/** From RTM_GETNEIGH and RTM_GETROUTE: a neighbour that was heard 2.78 s ago, default routes by one gateway and by two, a network. */
+const NEIGHBOUR =
+  "4c0000001c000200010000003b410000020000000200000002000001080001000a4d00020a00020002000000000b000008000400040000001400030016010000160100001601000001000000";
+const ROUTE =
+  "3400000018000200010000003b41000002000000fe0300010000000008000f00fe000000080005000a4d00020800040002000000";
+const TWO_GATEWAYS =
+  "4800000018000200010000003b41000002000000fe0300010000000008000f00fe000000240009001000000002000000080005000a4d00021000000002000000080005000a4d0003";
+const NETWORK =
+  "3c00000018000200010000003b41000002180000fe02fd010000000008000f00fe000000080001000a4d0000080007000a4d00010800040002000000";
+
 const options = { skip: endianness() === "LE" ? false : "the golden bytes are of a little-endian machine" };
 
 function bytes(hex: string): Uint8Array {
@@ -36,12 +48,39 @@ function only(hex: string): Message {
   return first;
 }
 
+test(
+  "a neighbour has its interface, address, MAC and the age of its last sign; one that nobody is is none",
+  options,
+  () => {
+    const mac = "02:00:00:00:00:0b";
+    assert.deepEqual(parseNeighbour(only(NEIGHBOUR)), { index: 2, address: "10.77.0.2", mac, confirmedAge_ms: 2780 });
+    for (const state of [0, 0x01, 0x20, 0x40]) {
+      const message = only(NEIGHBOUR);
+      message.payload[8] = state;
+      assert.equal(parseNeighbour(message), undefined);
+    }
+  },
+);
+
+test("a default route names its gateways, each by its interface; a network has none", options, () => {
+  const [first, second] = ["10.77.0.2", "10.77.0.3"].map((gateway) => ({ index: 2, gateway }));
+  for (const [hex, destination, hops] of [
+    [ROUTE, "0.0.0.0/0", [first]],
+    [TWO_GATEWAYS, "0.0.0.0/0", [first, second]],
+    [NETWORK, "10.77.0.0/24", [{ index: 2, gateway: undefined }]],
+  ] as const) {
+    const route = parseRoute(only(hex));
+    assert.deepEqual([route?.destination, route?.hops], [destination, hops]);
+  }
+});
+
 test("a link has its index, name, Ethernet address and state", options, () => {
   assert.deepEqual(parseLink(only(LINK)), {
     index: 2,
     name: "one",
     mac: "62:ce:c1:47:38:da",
     up: true,
+    down: undefined,
     loopback: false,
     port: false,
     flags: 0x11043,

@@ -35,6 +35,9 @@ const THROW = 9;
 
 const SCOPE_UNIVERSE = 0;
 const SCOPE_LINK = 253;
+/** RT_SCOPE_NOWHERE and RTN_UNSPEC of what is deleted: whichever it is of. */
+const SCOPE_ANY = 255;
+const TYPE_ANY = 0;
 /** RTNH_F_ONLINK: the gateway is a neighbour on the interface, whatever other routes say. */
 const ONLINK = 4;
 /** RTM_F_CLONED: the memory of a lookup, not a route. */
@@ -183,10 +186,13 @@ function writeChange(writer: MessageWriter, protocol: number, { kind, route }: R
   const v4 = isIpv4(address as IpAddress);
   const type = kind === "put" ? NEW_ROUTE : DELETE_ROUTE;
   const sequence = writer.begin(type, kind === "put" ? REQUEST | ACK | CREATE | REPLACE : REQUEST | ACK);
-  const scope = v4 && hop !== undefined && hop.gateway === undefined ? SCOPE_LINK : SCOPE_UNIVERSE;
   writer.u8(v4 ? AF_INET : AF_INET6).u8(Number(length));
-  writer.u8(0).u8(0).u8(0).u8(protocol).u8(scope);
-  writer.u8(hop === undefined ? THROW : UNICAST);
+  writer.u8(0).u8(0).u8(0).u8(protocol);
+  if (kind === "delete") writer.u8(SCOPE_ANY).u8(TYPE_ANY);
+  else
+    writer
+      .u8(v4 && hop !== undefined && hop.gateway === undefined ? SCOPE_LINK : SCOPE_UNIVERSE)
+      .u8(hop === undefined ? THROW : UNICAST);
   // The other adapter's connected route comes first, or our own network is not on this one at all.
   writer.u32(v4 && hop?.gateway !== undefined ? ONLINK : 0);
   if (length !== "0") writer.attribute(DESTINATION, ipBytes(address as IpAddress));

@@ -23,6 +23,7 @@ export const META_INPUT_INDEX = 4;
 export const META_OUTPUT_INDEX = 5;
 export const META_INPUT_NAME = 6;
 export const META_OUTPUT_NAME = 7;
+export const META_INPUT_TYPE = 8;
 export const META_SOCKET_USER = 10;
 export const META_FAMILY = 15;
 export const META_TRANSPORT = 16;
@@ -36,6 +37,7 @@ export const VERDICT_DROP = 0;
 export const VERDICT_ACCEPT = 1;
 export const VERDICT_JUMP = -3;
 export const VERDICT_GOTO = -4;
+export const VERDICT_RETURN = -5;
 
 export const DYNSET_ADD = 0;
 export const DYNSET_UPDATE = 1;
@@ -106,9 +108,9 @@ function compare(operation: number, value: Uint8Array): Expression {
   });
 }
 
-export function loadConstant(value: Uint8Array): Expression {
+export function loadConstant(value: Uint8Array, register = REGISTER_1): Expression {
   return expression("immediate", (writer) => {
-    writer.attributeBe32(1, REGISTER_1);
+    writer.attributeBe32(1, register);
     writer.nested(2, () => writer.attribute(VALUE, value));
   });
 }
@@ -151,12 +153,48 @@ export function valueFrom(map: string, register: number, to: number): Expression
   return expression("lookup", (writer) => writer.attributeText(1, map).attributeBe32(2, register).attributeBe32(3, to));
 }
 
-/** Adds, refreshes or deletes the register's value in a set; `timeout_ms` for the first two. */
-export function changeSet(set: string, operation: number, register: number, timeout_ms?: number): Expression {
+/**
+ * Adds, refreshes or deletes the register's value in a set; `timeout_ms` for the first two. `each`: what every element has
+ * for itself and is asked each time, such as a counter or a rate.
+ */
+export function changeSet(
+  set: string,
+  operation: number,
+  register: number,
+  timeout_ms?: number,
+  each?: ElementExpression,
+): Expression {
   return expression("dynset", (writer) => {
     writer.attributeText(1, set).attributeBe32(3, operation).attributeBe32(4, register);
     if (timeout_ms !== undefined) writer.attributeBe64(6, timeout_ms);
+    if (each !== undefined) writer.nested(7, () => each(writer));
   });
+}
+
+/** Name and data of an expression, without what a list of them has around each. */
+export type ElementExpression = (writer: MessageWriter) => void;
+
+/** Counts packets and octets. */
+export function counter(): ElementExpression {
+  return (writer) => {
+    writer.attributeText(NAME, "counter");
+    writer.nested(DATA, () => writer.attributeBe64(1, 0).attributeBe64(2, 0));
+  };
+}
+
+const PACKETS = 0;
+const SECOND = 1;
+const OVER = 1;
+
+/** The rule goes on only for packets beyond `rate` a second, of which `burst` may come at once. */
+export function over(rate: number, burst: number): ElementExpression {
+  return (writer) => {
+    writer.attributeText(NAME, "limit");
+    writer.nested(DATA, () => {
+      writer.attributeBe64(1, rate).attributeBe64(2, SECOND).attributeBe32(3, burst);
+      writer.attributeBe32(4, PACKETS).attributeBe32(5, OVER);
+    });
+  };
 }
 
 /**

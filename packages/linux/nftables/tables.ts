@@ -25,6 +25,8 @@ export interface FoundElement {
   readonly expires_ms: number;
   /** Of an element of a map, if it is no verdict; else empty. */
   readonly value: Uint8Array;
+  /** What the element's own counter has seen; 0 without one. */
+  readonly packets: number;
 }
 
 export function listTables(socket: RequestSocket, writer: MessageWriter): Result<FoundTable[], NetlinkError> {
@@ -111,9 +113,22 @@ export function parseElements(message: Message): FoundElement[] {
     const key = attributes(at.get(1) ?? new Uint8Array(), 0).get(1);
     const value = attributes(at.get(2) ?? new Uint8Array(), 0).get(1) ?? [];
     if (key !== undefined)
-      found.push({ key: Uint8Array.from(key), expires_ms: readBe64(at.get(5)) ?? 0, value: Uint8Array.from(value) });
+      found.push({
+        key: Uint8Array.from(key),
+        expires_ms: readBe64(at.get(5)) ?? 0,
+        value: Uint8Array.from(value),
+        packets: counted(at.get(7)),
+      });
   }
   return found;
+}
+
+/** Of the expression of an element: its name, and the data of a counter. */
+function counted(expression: Uint8Array | undefined): number {
+  if (expression === undefined) return 0;
+  const at = attributes(expression, 0);
+  if (readText(at.get(1)) !== "counter") return 0;
+  return readBe64(attributes(at.get(2) ?? new Uint8Array(), 0).get(2)) ?? 0;
 }
 
 /** The table an event of the rule set is about; undefined for other events. */

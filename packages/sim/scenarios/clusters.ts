@@ -20,6 +20,8 @@ export const SLOW_TIMES: Times = [1000, 3000, 480, 2440];
 export const RATE_ERROR = 0.01;
 export const SERVICE = "eth0" as InterfaceName;
 export const BACK = "eth1" as InterfaceName;
+export const SERVICE_STANDBY = "eth2" as InterfaceName;
+export const BACK_STANDBY = "eth3" as InterfaceName;
 export const LAN = "lan" as LinkName;
 export const PRIV = "priv" as LinkName;
 
@@ -31,6 +33,8 @@ export interface ClusterOptions {
   /** The last node votes and never owns. */
   readonly witness?: boolean;
   readonly seal?: Cluster["seal"];
+  /** Each segment has a standby adapter, on the network of the other. */
+  readonly standbyAdapters?: boolean;
 }
 
 export function clusterOf(
@@ -67,7 +71,9 @@ function nodeOf(name: NodeName, index: number, witness: boolean): NodeConfig {
     name,
     role: witness ? "witness" : "member",
     links: { lan: `10.0.0.${index + 1}` as IpAddress, priv: `10.0.1.${index + 1}` as IpAddress },
-    interfaces: witness ? {} : { service: SERVICE, back: BACK },
+    interfaces: witness
+      ? {}
+      : { service: SERVICE, back: BACK, "service-standby": SERVICE_STANDBY, "back-standby": BACK_STANDBY },
   };
 }
 
@@ -75,12 +81,12 @@ function groupOf(
   name: GroupName,
   index: number,
   prefer: readonly NodeName[],
-  { failback, drain_ms, twoSegments }: ClusterOptions,
+  { failback, drain_ms, twoSegments, standbyAdapters }: ClusterOptions,
 ): GroupConfig {
   const at = (network: string, interfaceName: string): GroupAddress => ({
     address: `${network}.${100 + index}` as IpAddress,
     prefixLength: 24,
-    interfaces: [interfaceName],
+    interfaces: standbyAdapters === true ? [interfaceName, `${interfaceName}-standby`] : [interfaceName],
   });
   return {
     name,

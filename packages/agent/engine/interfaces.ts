@@ -1,8 +1,12 @@
-/** The interfaces of this node that its groups may use: which of them do not work, and why (`interfaceChanged`). */
+/** What becomes of the interfaces of this node: who has to know of it, and which of those that groups may use do not work, and why. */
+import { monotonic } from "./clock.ts";
+import type { GroupAddresses } from "./group-addresses.ts";
+import type { Links } from "./links.ts";
 import { adaptersOf, type Cluster, type NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
 import type { InterfaceName } from "@holdfast/core/units/names.ts";
-import type { Adapters } from "@holdfast/linux/adapters.ts";
+import type { AdapterEvents, Adapters } from "@holdfast/linux/adapters.ts";
+import type { Fence } from "@holdfast/linux/fence.ts";
 
 type Down = "administratively" | "missing" | "no-carrier";
 
@@ -63,4 +67,40 @@ function interfacesOf(cluster: Cluster, self: NodeConfig): ReadonlySet<Interface
     for (const name of adaptersOf(self, group).flat()) names.add(name);
   }
   return names;
+}
+
+export interface Followers {
+  readonly fence: Pick<Fence, "coverInterface" | "uncoverInterface">;
+  readonly interfaces: WatchedInterfaces;
+  readonly addresses: GroupAddresses;
+  readonly links: Links;
+  /** An interface that the fence cannot cover. */
+  readonly uncovered: (text: string) => void;
+}
+
+/** First the fence, then the core, which may move addresses at once; what can wait comes last. */
+export function followInterfaces(
+  events: { -readonly [Name in keyof AdapterEvents]: AdapterEvents[Name] },
+  { fence, interfaces, addresses, links, uncovered }: Followers,
+): void {
+  const changed = (name: string): void => {
+    interfaces.look(name);
+    addresses.adapterChanged(name);
+    links.open();
+  };
+  events.changed = (adapter, before) => {
+    const covered = fence.coverInterface(adapter.index, adapter.name, adapter.port);
+    if (!covered.ok) uncovered(`${covered.error}; fenced addresses do not pass there`);
+    if (before !== undefined && before.name !== adapter.name) changed(before.name);
+    changed(adapter.name);
+  };
+  events.removed = (adapter) => {
+    fence.uncoverInterface(adapter.index);
+    changed(adapter.name);
+  };
+  events.addressAdded = (adapter) => changed(adapter.name);
+  events.addressRemoved = (adapter, address) => {
+    addresses.removed(adapter.name, address, monotonic());
+    links.open();
+  };
 }

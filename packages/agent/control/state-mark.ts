@@ -1,37 +1,40 @@
-/** The `drained` file of the state directory, JSON `{"reason": ...}`: a drained node stays drained across restarts. */
+/** A small JSON file of the state directory, read at the daemon's next start: the drain mark, the pauses. */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { dirname } from "node:path";
 
 const RETRY_MS = 10_000;
 
-export interface DrainMark {
-  /** Undefined: no longer drained. Kept trying until the disk takes it. */
-  readonly save: (reason: string | undefined) => void;
+export interface StateMark {
+  /** Undefined: removed. Kept trying until the disk takes it. */
+  readonly save: (value: object | undefined) => void;
 }
 
-/** `report` is told once when saving begins to fail (a sentence) and once when it worked after all (undefined). */
-export function drainMark(
-  directory: string,
+/**
+ * `what`: its name in sentences. `report` is told once when saving begins to fail (a sentence) and once when it worked
+ * after all (undefined).
+ */
+export function stateMark(
+  path: string,
+  what: string,
   report: (trouble: string | undefined) => void,
   retry_ms = RETRY_MS,
-): DrainMark {
-  const path = join(directory, "drained");
+): StateMark {
   let retry: NodeJS.Timeout | undefined;
   let failed = false;
-  const save = (reason: string | undefined): void => {
+  const save = (value: object | undefined): void => {
     clearTimeout(retry);
     try {
-      if (reason === undefined) rmSync(path, { force: true });
-      else replaceFile(path, `${JSON.stringify({ reason })}\n`);
-      syncDirectory(directory);
+      if (value === undefined) rmSync(path, { force: true });
+      else replaceFile(path, `${JSON.stringify(value)}\n`);
+      syncDirectory(dirname(path));
       if (failed) report(undefined);
       failed = false;
     } catch (error) {
-      const wanted = reason === undefined ? "removed" : "written";
+      const wanted = value === undefined ? "removed" : "written";
       if (!failed)
-        report(`the drain mark ${path} was not ${wanted}: ${error instanceof Error ? error.message : String(error)}`);
+        report(`${what} ${path} was not ${wanted}: ${error instanceof Error ? error.message : String(error)}`);
       failed = true;
-      retry = setTimeout(() => save(reason), retry_ms);
+      retry = setTimeout(() => save(value), retry_ms);
       retry.unref();
     }
   };

@@ -1,0 +1,134 @@
+/**
+ * What the other nodes, and this node's other adapters, say of the network of an adapter that hears nothing.
+ *
+ * Reports are dated by what is certain: a peer's message was made after it had ours, so a late datagram is an old one.
+ */
+import type { NodeState } from "./state.ts";
+import { saysEverything } from "./thinning.ts";
+import { type Adapter, type Evidence, silence, silentSince, type Witness } from "../membership/adapter.ts";
+import { heardReportsOf } from "../membership/heard-reports.ts";
+import { isAlive, type Peer } from "../membership/peer.ts";
+import type { AdapterReport } from "../wire/messages.ts";
+import type { LinkName } from "../units/names.ts";
+import { after, between, type Instant } from "../units/time.ts";
+
+/** Ages of reports say no more than this. */
+const NEVER_MS = 65_535;
+/** Counts, or questions, in vain before silence counts as looked at. */
+const LOOKS = 3;
+
+export function evidenceOf(state: NodeState, adapter: Adapter, now: Instant): Evidence {
+  const silent_ms = silence(adapter, now);
+  const limit_ms = limitOf(state, adapter);
+  const quiet = { down: adapter.down, silent_ms, limit_ms, referenceBefore: adapter.referenceAt !== undefined };
+  if (adapter.down !== undefined || silent_ms < limit_ms)
+    return { ...quiet, looked: false, others: [], neighbourHears: false };
+  return {
+    ...quiet,
+    looked: wasLookedAt(adapter),
+    others: [...state.peers.values()].map((peer) => witness(state, adapter, peer, now)),
+    neighbourHears: neighbourHears(state, adapter, now),
+  };
+}
+
+function wasLookedAt({ frames, idleCounts, referenceAt, unansweredProbes }: Adapter): boolean {
+  if (frames !== undefined) return idleCounts >= LOOKS;
+  return referenceAt !== undefined && unansweredProbes >= LOOKS;
+}
+
+/** Longer than three looks at an adapter that nothing is known to come to. */
+const UNUSED_LIMIT_MS = 3500;
+
+/** How long an adapter may hear nothing. */
+export function limitOf({ cluster }: NodeState, { linked, used }: Adapter): number {
+  const { dead } = cluster.timing;
+  return linked || used ? dead : Math.max(UNUSED_LIMIT_MS, 2 * dead);
+}
+
+/** What came later than this after the last frame here came while this adapter heard nothing. */
+function marginOf({ cluster }: NodeState): number {
+  return 1.5 * cluster.timing.heartbeat;
+}
+
+export function linksOn(state: NodeState, adapter: Adapter): readonly LinkName[] {
+  return [...state.linkInterfaces].filter(([, name]) => name === adapter.interface).map(([link]) => link);
+}
+
+export function reportOf(peer: Peer, adapter: Adapter): AdapterReport | undefined {
+  return peer.adapters.find(({ name }) => adapter.names.includes(name));
+}
+
+export function saysNow(state: NodeState, peer: Peer, now: Instant): boolean {
+  const { dead } = state.cluster.timing;
+  return isAlive(peer, dead, now) && peer.lastAt !== undefined && between(peer.lastAt, now) < dead;
+}
+
+function witness(state: NodeState, adapter: Adapter, peer: Peer, now: Instant): Witness {
+  const report = reportOf(peer, adapter);
+  if (report === undefined || !saysNow(state, peer, now)) return "cannot-tell";
+  if (report.state === "down" || report.state === "no-carrier" || report.state === "silent") return "cannot-tell";
+  const heardAt = heardByPeer(state, adapter, peer, report);
+  if (heardAt !== undefined && between(silentSince(adapter), heardAt) >= marginOf(state)) return "hears";
+  const deaf = report.heardAge_ms >= Math.min(limitOf(state, adapter), NEVER_MS);
+  return deaf && report.state !== "ok" ? "deaf" : "cannot-tell";
+}
+
+/** When the peer last received, for certain, what shows that its network lives and is not only this adapter's own noise. */
+function heardByPeer(state: NodeState, adapter: Adapter, peer: Peer, report: AdapterReport): Instant | undefined {
+  const said = peer.reportedAt;
+  if (said === undefined) return undefined;
+  const ages: number[] = [];
+  if (adapter.unansweredProbes > 0) ages.push(report.referenceAge_ms);
+  const links = linksOn(state, adapter);
+  let hearsThis = false;
+  const since = after(silentSince(adapter), marginOf(state));
+  const told = saysEverything(state)
+    ? peer.heard.map((report) => ({ report, since_ms: 0 }))
+    : heardReportsOf(peer, peer.lastAt ?? said);
+  for (const { report: heard, since_ms } of told) {
+    if (!links.includes(heard.link)) continue;
+    const age_ms = heard.age_ms + since_ms;
+    if (heard.peer !== state.self.name) ages.push(age_ms);
+    else if (after(said, -age_ms) >= since) hearsThis = true;
+  }
+  // What it counts may be what this adapter sent, or be meant for it alone: not where it hears us, nor unless something of
+  // it ought to come here.
+  const expected = adapter.linked ? !hearsThis : answersHere(state, adapter, peer);
+  if (expected) ages.push(report.heardAge_ms);
+  const age = Math.min(...ages);
+  return age < NEVER_MS ? after(said, -age) : undefined;
+}
+
+/** This adapter asks the peer's own address, in vain. */
+function answersHere(state: NodeState, adapter: Adapter, peer: Peer): boolean {
+  if (adapter.unansweredProbes < LOOKS || adapter.heardAt === undefined) return false;
+  const own = Object.values(peer.config.links);
+  return (state.stations.get(adapter.interface) ?? []).some((station) => own.includes(station));
+}
+
+/** Another adapter of the same segment heard, in this silence, a station that is asked here in vain. */
+function neighbourHears(state: NodeState, adapter: Adapter, now: Instant): boolean {
+  if (adapter.unansweredProbes < LOOKS || adapter.heardAt === undefined) return false;
+  const since = after(silentSince(adapter), marginOf(state));
+  return siblingsOf(state, adapter).some((sibling) => {
+    if (sibling.down !== undefined) return false;
+    if (adapter.referenceAt !== undefined) return (sibling.referenceAt ?? adapter.upAt) >= since;
+    const links = linksOn(state, sibling);
+    return [...state.peers.values()].some(
+      (peer) =>
+        isAlive(peer, state.cluster.timing.dead, now) &&
+        answersHere(state, adapter, peer) &&
+        links.some((link) => (peer.links.get(link)?.lastHeard ?? adapter.upAt) >= since),
+    );
+  });
+}
+
+/** The other adapters of its segments: on the same network, for the addresses move between them. */
+export function siblingsOf(state: NodeState, adapter: Adapter): readonly Adapter[] {
+  const names = new Set<string>();
+  for (const { segments } of state.groups.values())
+    for (const { adapters } of segments)
+      if (adapters.includes(adapter.interface)) for (const name of adapters) names.add(name);
+  names.delete(adapter.interface);
+  return [...state.adapters.values()].filter((other) => names.has(other.interface));
+}
