@@ -2,6 +2,7 @@
 import { calm } from "./calm.ts";
 import { clusterOf, type ClusterOptions, RATE_ERROR, SETTINGS, SLOW_TIMES, type Times } from "./clusters.ts";
 import { disturb, move } from "./disturbances.ts";
+import { reloadAll } from "./machine-faults.ts";
 import type { Outcome, Scenario, ScenarioOptions } from "./scenario.ts";
 import { VirtualCluster } from "../virtual-cluster.ts";
 import type { VirtualNode } from "../virtual-node.ts";
@@ -14,13 +15,15 @@ const SEALED_LEASES = 25;
 
 export const hostile: Scenario = {
   name: "hostile",
-  about: "freezes, kills, lost memory, cuts, loss, delays, failing effects, moves, drains and stops at random",
+  about:
+    "freezes, kills, lost memory, cuts, loss, delays, failing effects, own failures, reloads, upgrades, moves and drains at random",
   run: (seed, options) => hostileWorld(seed, options),
 };
 
 export const sealed: Scenario = {
   name: "sealed",
-  about: "the same with sealed datagrams, an attacker who replays old ones and turns bits",
+  about:
+    "the same with sealed datagrams, an attacker who replays old ones, sends junk and turns bits, and keys that rotate",
   run: (seed, options) => hostileWorld(seed * SEALED_EVERY, options),
 };
 
@@ -52,6 +55,7 @@ export function hostileWorld(seed: number, options: ScenarioOptions = {}): Outco
     else disturb(world, request, powerLoss);
   }
   world.crashed = undefined;
+  reloadAll(world);
   return calm(world);
 }
 
@@ -62,7 +66,10 @@ function newWorld(seed: number, options: ScenarioOptions): VirtualCluster {
   const cluster = clusterOf(nodes, groups, times, optionsOf(seed, times));
   const world = new VirtualCluster(cluster, seed, RATE_ERROR, options.plant);
   world.stepsMax = options.stepsMax ?? Number.POSITIVE_INFINITY;
-  if (seed % SEALED_EVERY === 0) world.sealDatagrams({ replay: 0.05, corrupt: 0.01 });
+  if (seed % SEALED_EVERY === 0) {
+    const junk = options.plant === undefined ? 0.02 : 0;
+    world.sealDatagrams({ replay: 0.05, corrupt: 0.01, junk });
+  }
   world.countsCrashes = seed % 11 === 0;
   world.node("n2").stationless = seed % 13 === 0;
   options.begin?.(world);
