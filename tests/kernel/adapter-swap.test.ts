@@ -157,7 +157,7 @@ describe("addresses on one of two adapters", options, () => {
       for (const address of BOTH) {
         const capture = net.capture(net.client, "eth0", address);
         net.client.run("ip", "neighbour", "flush", "all");
-        net.client.run("ping", "-c", "1", "-W", "2", address);
+        net.client.run("ping", "-c", "3", "-i", "0.2", "-W", "5", address);
         assert.deepEqual(capture.stations(), [net.macs[name]], `${address} on ${name}`);
         capture.close();
       }
@@ -167,9 +167,7 @@ describe("addresses on one of two adapters", options, () => {
   test("a swap between two adapters that work loses no packet", async () => {
     given().start();
     net.use(SERVICE);
-    const pings = BOTH.map((address) =>
-      net.client.start("ping", "-q", "-i", "0.002", "-c", "600", "-W", "1", address),
-    );
+    const pings = BOTH.map((address) => net.client.start("ping", "-q", "-i", "0.002", "-c", "600", "-W", "1", address));
     await pause(200);
     for (const name of [STANDBY, SERVICE, STANDBY]) {
       net.use(name);
