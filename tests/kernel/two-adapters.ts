@@ -81,7 +81,9 @@ export class TwoAdapters {
       const addresses = new GroupAddresses(cluster, self, adapters, (input) => void this.inputs.push(input));
       events.changed = (adapter) => addresses.adapterChanged(adapter.name);
       events.removed = (adapter) => addresses.adapterChanged(adapter.name);
-      events.addressAdded = (adapter) => addresses.adapterChanged(adapter.name);
+      events.addressAdded = (adapter, { address }) => {
+        if (!addresses.isOfGroup(address)) addresses.adapterChanged(adapter.name);
+      };
       events.addressRemoved = (adapter, address) => addresses.removed(adapter.name, address, now());
       addresses.removeLeftovers(placedOn(cluster, self, new Set(open), adapters), now());
       // Its sockets are open: what they do is done in their own namespace.

@@ -114,6 +114,10 @@ export class GroupAddresses {
     setImmediate(() => this.#input({ kind: "trouble", code: "source-routes-failed", text, level: "alarm" }));
   }
 
+  isOfGroup(address: IpAddress): boolean {
+    return this.#places.groupOf(address) !== undefined;
+  }
+
   /** An interface came, went, changed its state or its own addresses. */
   adapterChanged(name: string): void {
     this.#prepareRoutes();
