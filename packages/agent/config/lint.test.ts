@@ -64,6 +64,11 @@ const RISKS: readonly [code: string, at: string, text: string, facts?: Partial<M
     "on_quorum_loss: hold",
     CAREFUL.replace("    failback: manual ", "    on_quorum_loss: hold\n    failback: manual "),
   ],
+  [
+    "yields",
+    "on_conflict: yield",
+    CAREFUL.replace("    failback: manual ", "    on_conflict: yield\n    failback: manual "),
+  ],
   ["no-reference", "interfaces: [service, standby]", CAREFUL],
   [
     "no-standby-adapter",

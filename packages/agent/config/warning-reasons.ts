@@ -51,6 +51,10 @@ export const REASONS: Readonly<Record<string, Reason>> = {
     why: "without a majority nobody can tell it that another was elected",
     remedy: "write on_quorum_loss: release, unless an outage is worse than two owners",
   },
+  yields: {
+    why: "a copied machine or a wrong line in somebody's configuration is then an outage",
+    remedy: "write on_conflict: defend, unless two stations that answer are worse than none",
+  },
   "not-encrypted": { why: "heartbeats are signed only", remedy: "write seal: encrypt, which costs some microseconds" },
   "no-reference": {
     why: "when nothing is received, only somebody beside the nodes tells the adapter from the network",

@@ -147,5 +147,9 @@ function groupWarnings(group: GroupConfig): ConfigWarning[] {
     const text = `group ${group.name}: an owner without a majority answers on; the others may elect a second one meanwhile`;
     warnings.push({ code: "holds", text, path: [...path, "on_quorum_loss"] });
   }
+  if (group.onConflict === "yield") {
+    const text = `group ${group.name}: any station that takes one of its addresses ends the service for as long as it stays`;
+    warnings.push({ code: "yields", text, path: [...path, "on_conflict"] });
+  }
   return warnings;
 }

@@ -212,7 +212,7 @@ function isKnown({ cluster }: NodeState, report: HeardReport): boolean {
 
 function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {
   const { name } = peer.config;
-  hearPause(state, group, report.pause, now);
+  hearPause(state, group, peer, report.pause, now);
   if (report.fence === "open") {
     settleClaims(state, group, peer, report.ballot, now);
     if (group.owner !== name) {
