@@ -186,28 +186,28 @@ describe("why a direction is down", () => {
 
   test("its own end has no carrier, and nobody else is asked", () => {
     const noCarrier = exampleLinks().map((each) => ({ ...each, trouble: "no carrier on eth0" }));
-    assert.deepEqual(reasons(peers({ heard: silent as never }), noCarrier), {
+    assert.deepEqual(reasons(peers({ heard: silent }), noCarrier), {
       "lan lb1<-lb2 eth0": "no carrier on eth0",
     });
   });
 
   test("one hears and the other does not: both are named", () => {
-    assert.deepEqual(reasons(peers({ heard: silent as never, reports: hears(30) as never })), {
+    assert.deepEqual(reasons(peers({ heard: silent, reports: hears(30) })), {
       "lan lb1<-lb2 eth0": "not heard for 3.2 s: lb1 does not hear lb2 but lb2 hears lb1",
     });
   });
 
   test("neither hears the other: for how long, by each one's own clock", () => {
-    const found = reasons(peers({ heard: silent as never, reports: hears(12_300) as never }));
+    const found = reasons(peers({ heard: silent, reports: hears(12_300) }));
     assert.equal(found["lan lb1<-lb2 eth0"], "not heard for 3.2 s");
     assert.equal(found["lan lb2<-lb1 null"], "not heard for 12 s");
   });
 
   test("a node that is down on every link is down; one that was never heard was not heard", () => {
     const dead = LINK_NAMES.map((link) => exampleLink(link, { alive: false, age_ms: 5000 }));
-    assert.equal(reasons(peers({ alive: false, heard: dead as never }))["hb lb1<-lb2 eth1"], "lb2 is down");
+    assert.equal(reasons(peers({ alive: false, heard: dead }))["hb lb1<-lb2 eth1"], "lb2 is down");
     const never = LINK_NAMES.map((link) => exampleLink(link, { alive: false, age_ms: undefined }));
-    assert.equal(reasons(peers({ alive: false, heard: never as never }))["lan lb1<-lb2 eth0"], "lb2 was never heard");
+    assert.equal(reasons(peers({ alive: false, heard: never }))["lan lb1<-lb2 eth0"], "lb2 was never heard");
   });
 
   test("pairs without the link are no rows, and it is not among the links of a node that has no end of it", () => {
