@@ -1,4 +1,5 @@
 /** What happens to a hostile world from outside, one thing at a time. */
+import { adapterFault } from "./adapter-faults.ts";
 import { BACK, LAN, PRIV, SERVICE } from "./clusters.ts";
 import type { VirtualCluster } from "../virtual-cluster.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
@@ -39,6 +40,9 @@ const DISTURBANCES: readonly Disturbance[] = [
   [1, ({ world, name }) => world.input(name, { kind: "wallClock", offset_ms: Math.floor(world.random() * 1e12) })],
 ];
 
+/** The share of those of adapters and their networks, in worlds that have them. */
+const ADAPTER_FAULTS = 0.15;
+
 const TOTAL = DISTURBANCES.reduce((sum, [share]) => sum + share, 0);
 
 export function move(world: VirtualCluster, request: number): void {
@@ -56,6 +60,7 @@ export function disturb(world: VirtualCluster, request: number, powerLoss: numbe
   const place: Place = { world, name, other: world.pick(names), group: world.pick(world.cluster.groups).name, request };
   if (world.node(name).daemon === undefined) return world.start(name);
   if (world.random() < powerLoss) return loseMemory(place);
+  if (world.wiring !== undefined && world.random() < ADAPTER_FAULTS) return adapterFault(world, world.wiring, name);
   let dice = world.random() * TOTAL;
   for (const [share, happens] of DISTURBANCES) {
     dice -= share;

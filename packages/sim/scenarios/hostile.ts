@@ -4,11 +4,16 @@ import { clusterOf, type ClusterOptions, RATE_ERROR, SETTINGS, SLOW_TIMES, type 
 import { disturb, move } from "./disturbances.ts";
 import type { Outcome, Scenario, ScenarioOptions } from "./scenario.ts";
 import { VirtualCluster } from "../virtual-cluster.ts";
+import { Wiring } from "../wiring.ts";
 import type { VirtualNode } from "../virtual-node.ts";
+import type { IpAddress } from "@holdfast/core/units/ip.ts";
 
 const NODES = [3, 2, 3, 5, 3, 4];
 /** One world in so many has sealed datagrams: sealing takes most of the time there. */
 const SEALED_EVERY = 8;
+const WIRED_EVERY = 5;
+const REFERENCE_EVERY = 4;
+const REFERENCE = "10.0.0.254" as IpAddress;
 const LEASES = 100;
 const SEALED_LEASES = 25;
 
@@ -59,8 +64,10 @@ function newWorld(seed: number, options: ScenarioOptions): VirtualCluster {
   const times = seed % 16 === 5 ? SLOW_TIMES : (SETTINGS[seed % SETTINGS.length] as Times);
   const nodes = NODES[seed % NODES.length] ?? 3;
   const groups = seed % 2 === 0 ? ["web"] : ["web", "db"];
-  const cluster = clusterOf(nodes, groups, times, optionsOf(seed, times));
+  const plain = clusterOf(nodes, groups, times, optionsOf(seed, times));
+  const cluster = seed % REFERENCE_EVERY === 0 ? { ...plain, reference: [REFERENCE] } : plain;
   const world = new VirtualCluster(cluster, seed, RATE_ERROR, options.plant);
+  if (isWired(seed)) plugIn(world, cluster.reference?.[0]);
   world.stepsMax = options.stepsMax ?? Number.POSITIVE_INFINITY;
   if (seed % SEALED_EVERY === 0) world.sealDatagrams({ replay: 0.05, corrupt: 0.01 });
   world.countsCrashes = seed % 11 === 0;
@@ -69,11 +76,24 @@ function newWorld(seed: number, options: ScenarioOptions): VirtualCluster {
   return world;
 }
 
+/** One world in so many is told of its adapters, and these fail too. */
+function isWired(seed: number): boolean {
+  return seed % WIRED_EVERY === 2;
+}
+
+function plugIn(world: VirtualCluster, reference: IpAddress | undefined): void {
+  const wiring = new Wiring();
+  world.wiring = wiring;
+  if (reference !== undefined)
+    wiring.stations.push({ network: "service", address: reference, alive: true, chatty_ms: undefined });
+}
+
 function optionsOf(seed: number, [, dead]: Times): ClusterOptions {
   return {
     twoSegments: seed % 5 === 0,
     witness: seed % 7 === 0,
     drain_ms: seed % 9 === 0 ? 4 * dead : 0,
+    standbyAdapters: isWired(seed),
     seal: seed % 24 === 0 ? "authenticate-only" : "encrypt",
   };
 }
