@@ -108,10 +108,30 @@ export interface NodeStatus {
   readonly drain_reason: string | null;
   /** What keeps it from owning a group that prefers it, such as `interface-down`. */
   readonly failing: readonly string[];
+  /** Those that its groups may use, once for each name that groups have for them; empty when it does not say. */
+  readonly adapters: readonly AdapterStatus[];
   /** Of its software; empty when the answering node does not know it. */
   readonly version: string;
   /** Ids of the keys that it opens, 8 hex digits each, the one it seals with first; empty when it does not say. */
   readonly keys: readonly string[];
+}
+
+export interface AdapterStatus {
+  /** As groups name it. */
+  readonly name: string;
+  /** The kernel's name on that node. */
+  readonly interface: string;
+  /**
+   * `down` (not there or administratively down), `no-carrier` and `silent` (nothing is received, though others hear its
+   * network) cannot carry addresses; in `network-down` (nobody hears anything there) and `undecided` nothing moves.
+   */
+  readonly state: "ok" | "down" | "no-carrier" | "silent" | "network-down" | "undecided";
+  /** Addresses of a group are on it. */
+  readonly used: boolean;
+  /** Milliseconds since a frame of anybody was received; null: never, or longer than a minute, or not looked at. */
+  readonly heard_ms: number | null;
+  /** The same for an answer of a reference address. */
+  readonly reference_ms: number | null;
 }
 
 export interface GroupStatus {
@@ -122,6 +142,8 @@ export interface GroupStatus {
   readonly since_ms: number | null;
   readonly addresses: readonly string[];
   readonly standbys: readonly string[];
+  /** Which adapter of the owner carries it: 0 the service adapter, then the standby adapters; the worst of its segments. */
+  readonly adapter: number;
   readonly state: "owned" | "moving" | "unowned" | "two-owners" | "unknown";
   /** Addresses of it that somebody else removed on the answering node, put back each time, since its daemon started. */
   readonly addresses_restored: number;

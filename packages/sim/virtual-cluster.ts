@@ -11,6 +11,7 @@ import { probe, type Probe } from "./probing.ts";
 import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
 import { Attacker, type AttackerPlan, SealedEnd } from "./sealing.ts";
+import { SerialLines } from "./serial-lines.ts";
 import { run, wake } from "./turn.ts";
 import type { Wiring } from "./wiring.ts";
 import { overTheWire } from "./versions.ts";
@@ -33,6 +34,7 @@ export class VirtualCluster extends VirtualTime {
   readonly cluster: Cluster;
   readonly nodes: ReadonlyMap<NodeName, VirtualNode>;
   readonly network: Network;
+  readonly lines: SerialLines;
   readonly checkers: Checkers;
   freeze: ProcessFaults = { probability: 0, longest_ms: 0, crash: 0 };
   ambush: Ambush | undefined;
@@ -83,6 +85,7 @@ export class VirtualCluster extends VirtualTime {
     this.randomState = seededRandom(seed);
     this.#clocks = seededRandom(seed * 7919 + 1);
     this.network = new Network((delay, deliver) => this.at(delay, deliver), this.randomState);
+    this.lines = new SerialLines(cluster, this);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
     this.checkers = new Checkers(
@@ -348,12 +351,11 @@ export class VirtualCluster extends VirtualTime {
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {
     this.sending?.(node.name, heartbeat);
     if (daemon.wire === undefined || this.attacker === undefined) {
-      this.network.carry(node.name, to, link, () => {
+      const arrive = (): void => {
         if (this.wiring?.carries(node, this.node(to), link) === false) return;
-        const input = overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to));
-        this.arrived(to, input);
-      });
-      return;
+        this.arrived(to, overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to)));
+      };
+      return this.lines.pass(node.name, link, heartbeat, () => this.network.carry(node.name, to, link, arrive));
     }
     const bytes = this.attacker.pass(link, daemon.wire.seal(to, link, heartbeat));
     this.network.carry(node.name, to, link, () => {

@@ -89,6 +89,15 @@ const RISKS: readonly [code: string, at: string, text: string, facts?: Partial<M
     CAREFUL,
     { node, interfaces: new Map([["ens3", ["10.0.0.11", "172.16.0.11"]]]) },
   ],
+  ["links-share-subnet", "priv: 10.0.0.111", CAREFUL.replace("172.16.0.11", "10.0.0.111")],
+  [
+    "slow-serial-link",
+    "cable: { serial",
+    CAREFUL.replace(/^links:.*\n/m, "$&  cable: { serial: /dev/ttyS0, baud: 57600 }\n").replace(
+      /^ {2}lb3: .*\{/m,
+      "$& cable: none,",
+    ),
+  ],
   ["key-file-mode", "keys: /etc", CAREFUL, { keyMode: 0o644 }],
   ["no-real-time", "timing:", CAREFUL.replace("100ms ", "10ms ").replace("300ms ", "100ms "), { notRealTime: "EPERM" }],
   ["old-generation", "generation: 1", CAREFUL, { daemon: { ...daemon, generation: 2 } }],

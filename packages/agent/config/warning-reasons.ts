@@ -33,6 +33,10 @@ export const REASONS: Readonly<Record<string, Reason>> = {
     why: "the kernel sends both over the adapter its route names, so one failure ends both",
     remedy: "give each link a subnet of its own",
   },
+  "slow-serial-link": {
+    why: "requests and grants must pass within the window, or the fence is not extended",
+    remedy: "choose a higher baud, or a longer heartbeat",
+  },
   "no-loss-tolerated": {
     why: "clients see a gap with every lost datagram",
     remedy: "raise dead, or lower heartbeat: dead should be three heartbeats",

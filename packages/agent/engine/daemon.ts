@@ -310,7 +310,7 @@ export class Daemon {
     this.#narrowFence();
     // A port that another program had tells nobody when it is free.
     this.#links.open();
-    for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
+    for (const rejected of this.#links.takeRejected()) this.#engine.input(rejected);
     this.#watch.second();
     const dropped = this.#control.takeDropped();
     if (dropped > 0)

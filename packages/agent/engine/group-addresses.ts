@@ -254,23 +254,14 @@ export class GroupAddresses {
     this.#announced.set(group, { term, addresses: places });
     this.#neighbours.apply(this.#announced, now);
     if (before?.term === term) this.#neighbours.again(group, now);
-    this.#listenWhereAnnounced();
     this.run(now);
     this.#checks.apply(this.#announced, now, provesFrom);
+    // Nobody waits for this. On the adapter before listening goes on: to close a packet socket takes the kernel milliseconds.
+    for (const name of this.#announcedBy()) this.#listen(name);
   }
 
   #announcedBy(): ReadonlySet<InterfaceName> {
     return new Set([...this.#announced.values()].flatMap(({ addresses }) => addresses.map((each) => each.interface)));
-  }
-
-  #listenWhereAnnounced(): void {
-    const by = this.#announcedBy();
-    for (const [name, { listener }] of this.#listening) {
-      if (by.has(name)) continue;
-      listener.close();
-      this.#listening.delete(name);
-    }
-    for (const name of by) this.#listen(name);
   }
 
   stopAnnouncing(group: GroupName, now: Instant): void {

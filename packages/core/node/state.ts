@@ -243,7 +243,7 @@ export function newState(beginning: Beginning, now: Instant): NodeState {
     formerGeneration: undefined,
     generationSince: now,
     alone: { active: false, answeredAt: undefined },
-    thinning: newThinning(),
+    thinning: newThinning(cluster),
     established: false,
     counters: { round, number: 0 },
     random: seededRandom(beginning.seed),
