@@ -4,7 +4,8 @@
  *
  *   GET  /v1/status  /v1/links  /v1/history?group=G&limit=N  /v1/why/group/G  /v1/why/node/N
  *   GET  /v1/events?follow=1&since=N&last=N NDJSON, one Event a line; since: milliseconds since 1970
- *   POST /v1/reload {dry_run?, config?}  the answering node takes its configuration file over    -> Reload
+ *   POST /v1/reload {dry_run?, config?, confirm_ms?}  the answering node takes its configuration file over    -> Reload
+ *        confirm_ms: it is rolled back after that time, unless POST /v1/confirm {} comes before    -> Reload
  *        config: digest of the plan agreed to; status 200 done, planned or unchanged, 409 refused, 422 invalid, 502 failed
  *   POST /v1/restart {}   replaces the engine that answers, in place                -> Outcome, before it happens
  *   POST /v1/acknowledge {}  the alarms so far have been seen: they leave every node's status      -> Outcome
@@ -22,6 +23,8 @@ export interface Status {
   readonly health: Health;
   /** This node hears, itself included, a majority of the voters. */
   readonly quorum: boolean;
+  /** `quorum: available` is configured: two nodes may own in a cut of all links. */
+  readonly available: boolean;
   /** With `quorum: available`: this node counts its own grant as enough; the other may own too, in a cut. */
   readonly alone: boolean;
   readonly generation: number;
@@ -74,6 +77,8 @@ export interface EngineStatus {
   readonly first_renewal_ms: number | null;
   /** Daemons before it that ended without a word, each within a minute of the next. */
   readonly crashes: number;
+  /** Milliseconds until its configuration is rolled back unless confirmed; null: it stays. */
+  readonly unconfirmed_ms: number | null;
   /** How late its loop wakes, past each deadline. */
   readonly lateness: {
     /** Half an interval: more is late, and leases are checked before anything is sent. */
@@ -99,6 +104,8 @@ export interface NodeStatus {
   readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "reluctant" | "unknown";
   /** Milliseconds since last heard; 0 for the answering node; null: never. */
   readonly age_ms: number | null;
+  /** Whose word `alive` and `age_ms` are: of a node that the answering one does not hear itself, the voters'; else empty. */
+  readonly heard_by: readonly string[];
   readonly links: readonly {
     readonly name: string;
     readonly state: "ok" | "LOSS" | "DOWN";
@@ -145,6 +152,8 @@ export interface GroupStatus {
   /** Which adapter of the owner carries it: 0 the service adapter, then the standby adapters; the worst of its segments. */
   readonly adapter: number;
   readonly state: "owned" | "moving" | "unowned" | "two-owners" | "unknown";
+  /** The answering node hears none of its candidates: owner, term and standbys are what the voters say. */
+  readonly by_voters: boolean;
   /** Addresses of it that somebody else removed on the answering node, put back each time, since its daemon started. */
   readonly addresses_restored: number;
   /** When its pause ends, by the answering node's wall clock, and how long that is; null: not paused. */

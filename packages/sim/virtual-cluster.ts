@@ -10,7 +10,7 @@ import { KernelClock } from "./kernel-clock.ts";
 import { probe, type Probe } from "./probing.ts";
 import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
-import { Attacker, type AttackerPlan, SealedEnd } from "./sealing.ts";
+import { Attacker, type AttackerPlan, KeyFiles, SealedEnd } from "./sealing.ts";
 import { SerialLines } from "./serial-lines.ts";
 import { run, wake } from "./turn.ts";
 import type { Wiring } from "./wiring.ts";
@@ -48,6 +48,8 @@ export class VirtualCluster extends VirtualTime {
     reboots: 0,
     lostRecords: 0,
   };
+  /** What happened from outside, by its name. */
+  readonly disturbances = new Map<string, number>();
   plant: Plant = {};
   /** Inputs that a core has taken. */
   steps = 0;
@@ -63,6 +65,7 @@ export class VirtualCluster extends VirtualTime {
   /** Nodes whose software knows version 1 of the heartbeat alone. */
   readonly versionOne = new Set<NodeName>();
   attacker: Attacker | undefined;
+  readonly keyFiles = new KeyFiles();
   /** What the adapters are plugged into; undefined: nobody is told of any, and all of them work. */
   wiring: Wiring | undefined;
   /** Everything that happened, folded into one number. */
@@ -180,6 +183,7 @@ export class VirtualCluster extends VirtualTime {
     for (const interfaceName of interfacesDown) node.interfacesDown.add(interfaceName);
     const { clock, fence } = node.kernel;
     fence.adopt();
+    fence.change({ window_ms: cluster.timing.window, keep_ms: cluster.timing.keep });
     for (const group of this.cluster.groups) this.checkers.owners.check(group.name);
     const boot = this.#identity("b0") as BootId;
     const now = clock.now();
@@ -208,7 +212,10 @@ export class VirtualCluster extends VirtualTime {
       },
       now,
     );
-    const wire = this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot);
+    const wire =
+      this.attacker === undefined
+        ? undefined
+        : new SealedEnd(this.cluster, node.name, boot, this.keyFiles.of(node.name));
     node.daemon = newDaemon(state, boot, wire);
     node.frozen = false;
     node.exited = false;
@@ -311,6 +318,7 @@ export class VirtualCluster extends VirtualTime {
     const { obstacles, changes } = reloadPlan(node.daemon.state, cluster, node.kernel.clock.now());
     if ((obstacles.length > 0 && !anything) || changes.length === 0) return false;
     node.cluster = cluster;
+    node.kernel.fence.change({ window_ms: cluster.timing.window, keep_ms: cluster.timing.keep });
     this.input(name, { kind: "reconfigured", cluster, interfacesDown: [...node.interfacesDown] });
     return true;
   }

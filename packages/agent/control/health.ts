@@ -41,6 +41,7 @@ export function warningsOf(
   return [
     ...quorumWarning(seen, status),
     ...pauseWarnings(status),
+    ...unconfirmed(status),
     ...seen.view.groups.flatMap((group) => groupWarnings(group, seen)),
     ...conflictWarnings(context),
     ...seen.view.nodes.flatMap((node) => nodeWarnings(node)),
@@ -61,6 +62,10 @@ function silence({ view, age_ms }: Seen): Warning {
 }
 
 function quorumWarning({ view }: Seen, status: Judged): readonly Warning[] {
+  if (status.alone) {
+    const text = `${view.node} goes on alone (quorum: available): if this is a cut of all links, the other may own too`;
+    return [{ text, command: "holdfast links" }];
+  }
   if (status.quorum) return [];
   const alive = view.nodes.filter((node) => node.alive).length;
   return [
@@ -69,6 +74,12 @@ function quorumWarning({ view }: Seen, status: Judged): readonly Warning[] {
       command: "holdfast links",
     },
   ];
+}
+
+function unconfirmed({ node, config, engine }: Judged): readonly Warning[] {
+  if (engine.unconfirmed_ms === null) return [];
+  const text = `configuration ${config} of ${node} is rolled back in ${ago(engine.unconfirmed_ms)}, unless confirmed`;
+  return [{ text, command: "holdfast confirm" }];
 }
 
 /** One sentence for all that are paused; `status` shows the time that is left beside each group. */

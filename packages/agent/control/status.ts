@@ -27,6 +27,7 @@ export function status(seen: Seen, context: StatusContext): Status {
     cluster: view.cluster,
     node: view.node,
     quorum: view.quorum && !stale,
+    available: view.available,
     alone: view.alone && !stale,
     generation: view.generation,
     config: view.digest,
@@ -63,6 +64,7 @@ function engineStatus(engine: EngineView): EngineStatus {
     ready_ms: engine.ready_ms,
     first_renewal_ms: engine.firstRenewal_ms ?? null,
     crashes,
+    unconfirmed_ms: engine.unconfirmed_ms ?? null,
     lateness,
   };
 }
@@ -86,6 +88,7 @@ function nodeStatus(
     alive: node.alive && !stale,
     state: stale ? "unknown" : nodeState(node),
     age_ms: heard === null ? null : Math.round(heard) + (stale ? age_ms : 0),
+    heard_by: node.heardBy ?? [],
     links,
     drained: node.drained,
     drain_reason: node.drainReason ?? null,
@@ -138,6 +141,7 @@ function groupStatus(group: GroupView, stale: boolean, { events, wall_ms }: Stat
     standbys: stale ? [] : group.standbys,
     adapter: group.adapter,
     state: stale ? "unknown" : groupState(group),
+    by_voters: group.byVoters ?? false,
     addresses_restored: group.addressesRestored,
     paused_until: remaining_ms === null ? null : new Date(wall_ms + remaining_ms).toISOString(),
     pause_remaining_ms: remaining_ms,
