@@ -170,6 +170,26 @@ test("the heartbeat filter", kernelTest(), async (t) => {
     },
   );
 
+  await t.test("one without an owner, as older kernels have them, is put back when somebody flushes it", async () => {
+    filter.remove();
+    const unowned = node.inside(() => new HeartbeatFilter(native, "none"));
+    assert.ok(unowned.apply(plan).ok);
+    assert.deepEqual(
+      unowned.take((detail) => assert.fail(detail)),
+      [],
+    );
+    node.run("nft", "flush", "ruleset");
+    const said: string[] = [];
+    unowned.take((detail) => said.push(detail));
+    assert.deepEqual(said, ["somebody removed it; it was put back"]);
+    const [four] = families;
+    assert.ok(four !== undefined);
+    assert.equal(await send(four.stranger, four.to, heartbeat()), 0);
+    unowned.remove();
+    unowned.dispose();
+    assert.ok(filter.apply({ ...plan, rate: plan.rate + 1 }).ok);
+  });
+
   await t.test("it goes with its daemon, and one that an older kernel left is replaced", () => {
     const second = node.inside(() => new HeartbeatFilter(native));
     const refused = second.apply(plan);

@@ -4,7 +4,7 @@ import { ipFromBytes } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { type Mac, macFromBytes } from "@holdfast/core/units/mac.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
-import { FAMILIES, type Family, type FilterPlan, planText } from "./plan.ts";
+import { FAMILIES, type Family, familyOf, type FilterPlan, planText } from "./plan.ts";
 import { FILTER, setName, writeFilter } from "./rules.ts";
 import type { Native } from "../native.ts";
 import { MessageWriter } from "../netlink/message.ts";
@@ -42,14 +42,15 @@ const REASONS = [
 export class HeartbeatFilter {
   readonly #socket: RequestSocket;
   readonly #writer = new MessageWriter();
-  #flags = TABLE_OWNER;
+  #flags: number;
   #plan: FilterPlan | undefined;
   #installed = false;
   /** What each counter said last, by set and key. */
   #counted = new Map<string, number>();
 
-  /** Throws when the socket cannot be had. */
-  constructor(native: Native) {
+  /** Throws when the socket cannot be had. `none`: a table without an owner, as before Linux 5.12. */
+  constructor(native: Native, owner?: "none") {
+    this.#flags = owner === "none" ? 0 : TABLE_OWNER;
     this.#socket = new RequestSocket(native, NETLINK_NETFILTER);
   }
 
@@ -69,7 +70,7 @@ export class HeartbeatFilter {
     if (!this.#installed) return [];
     const dropped: Dropped[] = [];
     const counted = new Map<string, number>();
-    for (const family of FAMILIES) {
+    for (const family of this.#families()) {
       for (const kind of REASONS) {
         const [totals, sources] = [this.#read(setName(kind.total, family)), this.#read(setName(kind.kept, family))];
         if (!totals.ok || !sources.ok) {
@@ -147,6 +148,13 @@ export class HeartbeatFilter {
 
   #delete(): void {
     new Batch(this.#writer).deleteTable(FILTER).commit(this.#socket);
+  }
+
+  /** Those that the links speak: each costs the kernel some questions. */
+  #families(): readonly Family[] {
+    const links = this.#plan?.links ?? [];
+    const used = FAMILIES.filter((family) => links.some(({ to }) => to.some((each) => familyOf(each) === family)));
+    return used.length > 0 ? used : FAMILIES;
   }
 
   #read(set: string): Result<FoundElement[], NetlinkError> {
