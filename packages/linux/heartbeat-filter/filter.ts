@@ -15,6 +15,10 @@ import { type FoundElement, listElements, listTables } from "../nftables/tables.
 
 const { ENOENT, EPERM, EBUSY, EOPNOTSUPP, EINVAL } = constants.errno;
 
+/** As nft(8) reads the data of a table: type, length, text. It crashes at what is shorter than a header (1.0.6). */
+const WORDS = "holdfast: only nodes of a link reach its heartbeat port\0";
+const COMMENT = Uint8Array.of(0, WORDS.length, ...Buffer.from(WORDS));
+
 /** Where something came from, as the kernel saw it. */
 export interface Station {
   readonly index: number;
@@ -141,7 +145,7 @@ export class HeartbeatFilter {
     const batch = new Batch(this.#writer);
     if (tables.value.some(({ family, name }) => family === FILTER.family && name === FILTER.name))
       batch.deleteTable(FILTER);
-    batch.table(FILTER, this.#flags, new Uint8Array(1));
+    batch.table(FILTER, this.#flags, COMMENT);
     writeFilter(batch, plan);
     return batch.commit(this.#socket);
   }
