@@ -23,6 +23,8 @@ export interface Status {
   readonly health: Health;
   /** This node hears, itself included, a majority of the voters. */
   readonly quorum: boolean;
+  /** `quorum: available` is configured: two nodes may own in a cut of all links. */
+  readonly available: boolean;
   /** With `quorum: available`: this node counts its own grant as enough; the other may own too, in a cut. */
   readonly alone: boolean;
   readonly generation: number;
@@ -102,6 +104,8 @@ export interface NodeStatus {
   readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "reluctant" | "unknown";
   /** Milliseconds since last heard; 0 for the answering node; null: never. */
   readonly age_ms: number | null;
+  /** Whose word `alive` and `age_ms` are: of a node that the answering one does not hear itself, the voters'; else empty. */
+  readonly heard_by: readonly string[];
   readonly links: readonly {
     readonly name: string;
     readonly state: "ok" | "LOSS" | "DOWN";
@@ -111,10 +115,30 @@ export interface NodeStatus {
   readonly drain_reason: string | null;
   /** What keeps it from owning a group that prefers it, such as `interface-down`. */
   readonly failing: readonly string[];
+  /** Those that its groups may use, once for each name that groups have for them; empty when it does not say. */
+  readonly adapters: readonly AdapterStatus[];
   /** Of its software; empty when the answering node does not know it. */
   readonly version: string;
   /** Ids of the keys that it opens, 8 hex digits each, the one it seals with first; empty when it does not say. */
   readonly keys: readonly string[];
+}
+
+export interface AdapterStatus {
+  /** As groups name it. */
+  readonly name: string;
+  /** The kernel's name on that node. */
+  readonly interface: string;
+  /**
+   * `down` (not there or administratively down), `no-carrier` and `silent` (nothing is received, though others hear its
+   * network) cannot carry addresses; in `network-down` (nobody hears anything there) and `undecided` nothing moves.
+   */
+  readonly state: "ok" | "down" | "no-carrier" | "silent" | "network-down" | "undecided";
+  /** Addresses of a group are on it. */
+  readonly used: boolean;
+  /** Milliseconds since a frame of anybody was received; null: never, or longer than a minute, or not looked at. */
+  readonly heard_ms: number | null;
+  /** The same for an answer of a reference address. */
+  readonly reference_ms: number | null;
 }
 
 export interface GroupStatus {
@@ -125,7 +149,11 @@ export interface GroupStatus {
   readonly since_ms: number | null;
   readonly addresses: readonly string[];
   readonly standbys: readonly string[];
+  /** Which adapter of the owner carries it: 0 the service adapter, then the standby adapters; the worst of its segments. */
+  readonly adapter: number;
   readonly state: "owned" | "moving" | "unowned" | "two-owners" | "unknown";
+  /** The answering node hears none of its candidates: owner, term and standbys are what the voters say. */
+  readonly by_voters: boolean;
   /** Addresses of it that somebody else removed on the answering node, put back each time, since its daemon started. */
   readonly addresses_restored: number;
   /** When its pause ends, by the answering node's wall clock, and how long that is; null: not paused. */

@@ -27,12 +27,20 @@ const NODE = {
   alive: true,
   state: "up",
   drained: false,
+  heard_by: [],
   drain_reason: null,
   failing: [],
+  adapters: [],
   version: "1.2.0",
   keys: ["5e3b1f52"],
 } as const;
-const UNDISTURBED = { addresses_restored: 0, paused_until: null, pause_remaining_ms: null, pause_text: null } as const;
+const UNDISTURBED = {
+  by_voters: false,
+  addresses_restored: 0,
+  paused_until: null,
+  pause_remaining_ms: null,
+  pause_text: null,
+} as const;
 
 export function sampleStatus(changes: Partial<Status> = {}): Status {
   const ok = { name: "lan", state: "ok", loss_percent: 0 } as const;
@@ -43,6 +51,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
     node: "lb1",
     health: "degraded",
     quorum: true,
+    available: false,
     alone: false,
     generation: 1,
     config: "a1f3c2d4",
@@ -61,6 +70,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         drained: true,
         drain_reason: "kernel",
         failing: ["interface-down"],
+        adapters: [],
       },
       { ...NODE, name: "lb3", age_ms: 110, links: [ok, { ...loss, state: "ok", loss_percent: 0 }] },
     ],
@@ -72,6 +82,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         since_ms: (12 * 24 + 4) * 3_600_000,
         addresses: ["10.0.0.100/24", "2001:db8::100/64"],
         standbys: ["lb3"],
+        adapter: 0,
         state: "owned",
         ...UNDISTURBED,
         last_move: { cause: "manual", outage_ms: 38, confirm_ms: null },
@@ -83,6 +94,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
         since_ms: 192_000,
         addresses: ["10.0.0.101/24"],
         standbys: [],
+        adapter: 0,
         state: "owned",
         ...UNDISTURBED,
         last_move: { cause: "drain", outage_ms: 41, confirm_ms: null },

@@ -10,7 +10,8 @@ import { KernelClock } from "./kernel-clock.ts";
 import { probe, type Probe } from "./probing.ts";
 import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
-import { Attacker, type AttackerPlan, SealedEnd } from "./sealing.ts";
+import { Attacker, type AttackerPlan, KeyFiles, SealedEnd } from "./sealing.ts";
+import { SerialLines } from "./serial-lines.ts";
 import { run, wake } from "./turn.ts";
 import type { Wiring } from "./wiring.ts";
 import { overTheWire } from "./versions.ts";
@@ -33,6 +34,7 @@ export class VirtualCluster extends VirtualTime {
   readonly cluster: Cluster;
   readonly nodes: ReadonlyMap<NodeName, VirtualNode>;
   readonly network: Network;
+  readonly lines: SerialLines;
   readonly checkers: Checkers;
   freeze: ProcessFaults = { probability: 0, longest_ms: 0, crash: 0 };
   ambush: Ambush | undefined;
@@ -46,6 +48,8 @@ export class VirtualCluster extends VirtualTime {
     reboots: 0,
     lostRecords: 0,
   };
+  /** What happened from outside, by its name. */
+  readonly disturbances = new Map<string, number>();
   plant: Plant = {};
   /** Inputs that a core has taken. */
   steps = 0;
@@ -61,6 +65,7 @@ export class VirtualCluster extends VirtualTime {
   /** Nodes whose software knows version 1 of the heartbeat alone. */
   readonly versionOne = new Set<NodeName>();
   attacker: Attacker | undefined;
+  readonly keyFiles = new KeyFiles();
   /** What the adapters are plugged into; undefined: nobody is told of any, and all of them work. */
   wiring: Wiring | undefined;
   /** Everything that happened, folded into one number. */
@@ -83,6 +88,7 @@ export class VirtualCluster extends VirtualTime {
     this.randomState = seededRandom(seed);
     this.#clocks = seededRandom(seed * 7919 + 1);
     this.network = new Network((delay, deliver) => this.at(delay, deliver), this.randomState);
+    this.lines = new SerialLines(cluster, this);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
     this.checkers = new Checkers(
@@ -177,6 +183,7 @@ export class VirtualCluster extends VirtualTime {
     for (const interfaceName of interfacesDown) node.interfacesDown.add(interfaceName);
     const { clock, fence } = node.kernel;
     fence.adopt();
+    fence.change({ window_ms: cluster.timing.window, keep_ms: cluster.timing.keep });
     for (const group of this.cluster.groups) this.checkers.owners.check(group.name);
     const boot = this.#identity("b0") as BootId;
     const now = clock.now();
@@ -205,7 +212,10 @@ export class VirtualCluster extends VirtualTime {
       },
       now,
     );
-    const wire = this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot);
+    const wire =
+      this.attacker === undefined
+        ? undefined
+        : new SealedEnd(this.cluster, node.name, boot, this.keyFiles.of(node.name));
     node.daemon = newDaemon(state, boot, wire);
     node.frozen = false;
     node.exited = false;
@@ -308,6 +318,7 @@ export class VirtualCluster extends VirtualTime {
     const { obstacles, changes } = reloadPlan(node.daemon.state, cluster, node.kernel.clock.now());
     if ((obstacles.length > 0 && !anything) || changes.length === 0) return false;
     node.cluster = cluster;
+    node.kernel.fence.change({ window_ms: cluster.timing.window, keep_ms: cluster.timing.keep });
     this.input(name, { kind: "reconfigured", cluster, interfacesDown: [...node.interfacesDown] });
     return true;
   }
@@ -348,12 +359,11 @@ export class VirtualCluster extends VirtualTime {
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {
     this.sending?.(node.name, heartbeat);
     if (daemon.wire === undefined || this.attacker === undefined) {
-      this.network.carry(node.name, to, link, () => {
+      const arrive = (): void => {
         if (this.wiring?.carries(node, this.node(to), link) === false) return;
-        const input = overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to));
-        this.arrived(to, input);
-      });
-      return;
+        this.arrived(to, overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to)));
+      };
+      return this.lines.pass(node.name, link, heartbeat, () => this.network.carry(node.name, to, link, arrive));
     }
     const bytes = this.attacker.pass(link, daemon.wire.seal(to, link, heartbeat));
     this.network.carry(node.name, to, link, () => {

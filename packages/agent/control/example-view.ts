@@ -12,6 +12,7 @@ export function exampleView(changes: Partial<NodeView> = {}): NodeView {
     generation: 1,
     digest: "a1f3c2d4",
     quorum: true,
+    available: false,
     alone: false,
     timing: { heartbeat: 100, dead: 300, window: 48, keep: 236 },
     nodes: NAMES.map((name) => examplePeer(name)),
@@ -50,6 +51,7 @@ export function examplePeer(name: string, changes: Partial<PeerView> = {}): Peer
         ),
     reportsAge_ms: self ? 0 : 40,
     groups: [],
+    adapters: [],
   };
   return { ...(peer as unknown as PeerView), ...changes };
 }
@@ -95,6 +97,7 @@ export function exampleGroup(
     standbys,
     fence: owner === "lb1" ? "open" : "closed",
     moving: false,
+    adapter: 0,
     pause: undefined,
     addressesRestored: 0,
     candidates: NAMES.map((node) => ({

@@ -2,6 +2,7 @@
 import type { EngineView } from "../channel.ts";
 import type { Alarm, EngineStatus, Event, GroupStatus, NodeStatus, Status } from "@holdfast/api/schema.ts";
 import type { GroupView, NodeView, PeerView } from "@holdfast/core/view.ts";
+import { adapterStatus } from "./adapter-status.ts";
 import { healthOf, warningsOf } from "./health.ts";
 import { linkRows, nodeLinks } from "./link-table.ts";
 import { lastMove } from "./ownership-change.ts";
@@ -26,6 +27,7 @@ export function status(seen: Seen, context: StatusContext): Status {
     cluster: view.cluster,
     node: view.node,
     quorum: view.quorum && !stale,
+    available: view.available,
     alone: view.alone && !stale,
     generation: view.generation,
     config: view.digest,
@@ -86,12 +88,14 @@ function nodeStatus(
     alive: node.alive && !stale,
     state: stale ? "unknown" : nodeState(node),
     age_ms: heard === null ? null : Math.round(heard) + (stale ? age_ms : 0),
+    heard_by: node.heardBy ?? [],
     links,
     drained: node.drained,
     drain_reason: node.drainReason ?? null,
     failing: stale ? [] : failing(view, node),
     // Of the engine: control may have been started again out of a package that is newer.
     version: node.about?.software ?? (node.self ? version : ""),
+    adapters: stale ? [] : adapterStatus(node),
     keys: (node.about?.keys ?? []).map((id) => id.toString(16).padStart(8, "0")),
   };
 }
@@ -108,6 +112,7 @@ function nodeState(node: PeerView): NodeStatus["state"] {
 
 const FAILURES: ReadonlySet<string> = new Set([
   "interface-down",
+  "adapters-failed",
   "address-failed",
   "generation",
   "crashing",
@@ -135,7 +140,9 @@ function groupStatus(group: GroupView, stale: boolean, { events, wall_ms }: Stat
     since_ms: stale || since === null || !group.owner ? null : Math.round(since),
     addresses: group.addresses,
     standbys: stale ? [] : group.standbys,
+    adapter: group.adapter,
     state: stale ? "unknown" : groupState(group),
+    by_voters: group.byVoters ?? false,
     addresses_restored: group.addressesRestored,
     paused_until: remaining_ms === null ? null : new Date(wall_ms + remaining_ms).toISOString(),
     pause_remaining_ms: remaining_ms,

@@ -57,6 +57,7 @@ function parseRequest({ id, target, action, timeout_ms }: Fields): ToEngine | un
 
 function parseAction(action: Fields): OperatorAction | undefined {
   const { kind, group, target, node, reason } = action;
+  if (kind === "acknowledge") return { kind };
   if (kind === "pause" || kind === "resume") return parsePause(kind, action);
   if (kind === "move") {
     if (!isText(group) || !isName(group)) return undefined;

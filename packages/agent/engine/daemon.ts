@@ -140,7 +140,7 @@ export class Daemon {
       resetConnections: (group) => this.#addresses.resetConnections(group),
       saveVotes: (effect) => this.#fence.saveVotes(effect),
       placeAddresses: (group, wanted, by) => this.#addresses.place(group, wanted, by, monotonic()),
-      announce: (group, term) => this.#addresses.announce(group, term, monotonic()),
+      announce: (effect) => this.#addresses.announce(effect, monotonic()),
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
@@ -317,7 +317,7 @@ export class Daemon {
     this.#narrowFence();
     // A port that another program had tells nobody when it is free.
     this.#links.open();
-    for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
+    for (const rejected of this.#links.takeRejected()) this.#engine.input(rejected);
     this.#watch.second();
     const dropped = this.#control.takeDropped();
     if (dropped > 0)

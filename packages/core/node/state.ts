@@ -21,6 +21,7 @@ import { crashingUntil } from "./crashes.ts";
 import type { Farewell, Move, Offer } from "./planned-move.ts";
 import { newTelling, type RejectedCount, type Telling } from "./rejecting.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
+import type { PassedRequest } from "./passing-on.ts";
 import { newThinning, type Thinning } from "./thinning.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
 import type { Adapter } from "../membership/adapter.ts";
@@ -64,6 +65,8 @@ export interface Group {
   offer: Offer | undefined;
   /** F5: until when this node answers what the old owner hands on, unless it commits before. */
   relayUntil: Instant | undefined;
+  /** After a planned move: the old owner may pass on until then what arrives there. */
+  passedOnUntil: Instant | undefined;
   /** This node has handed the group over and forwards what still arrives, or serves what is left (drain). */
   farewell: Farewell | undefined;
   /** The old owner still serves the connections that began there. */
@@ -184,6 +187,8 @@ export interface NodeState {
   requestNumber: number;
   readonly pending: PendingRequest[];
   readonly served: ServedRequest[];
+  /** Requests of others for others (passing-on.ts). */
+  readonly passed: PassedRequest[];
   readonly rejected: Map<string, RejectedCount>;
   /** How many of the events that strangers cause may still go out. */
   readonly telling: Telling;
@@ -241,7 +246,7 @@ export function newState(beginning: Beginning, now: Instant): NodeState {
     formerGeneration: undefined,
     generationSince: now,
     alone: { active: false, answeredAt: undefined },
-    thinning: newThinning(),
+    thinning: newThinning(cluster),
     established: false,
     counters: { round, number: 0 },
     random: seededRandom(beginning.seed),
@@ -276,6 +281,7 @@ export function newState(beginning: Beginning, now: Instant): NodeState {
     requestNumber: 0,
     pending: [],
     served: [],
+    passed: [],
     rejected: new Map(),
     telling: newTelling(now),
   };
@@ -331,6 +337,7 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     announcedTerm: undefined,
     offer: undefined,
     relayUntil: undefined,
+    passedOnUntil: undefined,
     farewell: undefined,
     drainFrom: undefined,
     search: undefined,
