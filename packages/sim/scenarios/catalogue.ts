@@ -1,4 +1,5 @@
 /** Every scenario by its name. */
+import { available, hold } from "./alone.ts";
 import { fleet } from "./fleet.ts";
 import { generations } from "./generations.ts";
 import { handOver } from "./hand-over.ts";
@@ -10,6 +11,8 @@ export const SCENARIOS: readonly Scenario[] = [
   hostile,
   sealed,
   members,
+  available,
+  hold,
   handOver,
   generations,
   quiet,
