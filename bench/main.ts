@@ -5,6 +5,7 @@ import { benchmarkDocument } from "./document.ts";
 import { readMachine } from "./machine.ts";
 import { USAGE, UsageError, readOptions } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
+import { STANDBY_FAULTS } from "./plan.ts";
 import type { ProductName, TimingName } from "./plan.ts";
 import type { Report, SessionResult } from "./results.ts";
 import { Workspace } from "./run.ts";
@@ -64,8 +65,8 @@ async function runAll(options: BenchOptions): Promise<readonly SessionResult[]> 
     for (const timing of options.timings) {
       const run = (product: ProductName) => runOne(workspace, options, product, timing, began_ms);
       // At a second neither product takes much of the machine: they are measured side by side, for half the time.
-      if (timing === "1s") sessions.push(...(await Promise.all(options.products.map(run))));
-      else for (const product of options.products) sessions.push(await run(product));
+      if (timing === "1s") sessions.push(...(await Promise.all(options.products.map(run))).flat());
+      else for (const product of options.products) sessions.push(...(await run(product)));
     }
   } finally {
     workspace.close();
@@ -73,21 +74,32 @@ async function runAll(options: BenchOptions): Promise<readonly SessionResult[]> 
   return sessions;
 }
 
-function runOne(
+/** One session for the faults that need no standby adapter, another for those that do. */
+async function runOne(
   workspace: Workspace,
   options: BenchOptions,
   product: ProductName,
   timing: TimingName,
   began_ms: number,
-): Promise<SessionResult> {
+): Promise<readonly SessionResult[]> {
   // Busy loops say nothing about a second's patience.
   const faults = options.faults.filter((fault) => fault !== "load" || timing !== "1s");
-  const { rounds, idle, load_ms } = options;
-  return workspace.run({ product, timing, faults, rounds, idle, load_ms }, (report) => {
-    const minute = ((performance.now() - began_ms) / 60_000).toFixed(1).padStart(5);
-    const text = progressOf(report);
-    if (text !== undefined) console.error(`${minute} min  ${product.padEnd(10)} ${timing.padEnd(5)} ${text}`);
-  });
+  const { rounds, load_ms } = options;
+  const sessions: SessionResult[] = [];
+  for (const standby of [false, true]) {
+    if (standby && product !== "holdfast") continue;
+    const here = faults.filter((fault) => STANDBY_FAULTS.has(fault) === standby);
+    const idle = options.idle && !standby;
+    if (here.length === 0 && !idle) continue;
+    const order = { product, timing, faults: here, rounds, idle, load_ms, standby };
+    const session = await workspace.run(order, (report) => {
+      const minute = ((performance.now() - began_ms) / 60_000).toFixed(1).padStart(5);
+      const text = progressOf(report);
+      if (text !== undefined) console.error(`${minute} min  ${product.padEnd(10)} ${timing.padEnd(5)} ${text}`);
+    });
+    sessions.push(session);
+  }
+  return sessions;
 }
 
 function progressOf(report: Report): string | undefined {

@@ -28,6 +28,9 @@ export const FAULTS = {
   freeze: "daemon frozen (SIGSTOP); then woken",
   poweroff: "power off (silent, dead)",
   unplug: "service cable pulled, second link alive",
+  swap: "service cable pulled, a standby adapter in the node",
+  silent: "service adapter silent with a carrier, a standby adapter in the node",
+  link: "one of two links lost",
   cut: "traffic cut on all links, carrier stays; then healed",
   isolate: "owner partitioned from the rest; then healed",
   crash: "engine killed and restarted at once",
@@ -36,8 +39,13 @@ export const FAULTS = {
   failback: "failback to the preferred node",
   reload: "reload of something else",
   loss: "30 % loss on both links for 20 s",
+  flood: "100,000 junk datagrams a second on the heartbeat port for 30 s",
+  forged: "the same in a node's own name, with its recorded headers",
   load: "four busy loops for 60 s",
 } as const;
 
 export type FaultName = keyof typeof FAULTS;
+/** In a lab of their own, whose nodes have a standby adapter; keepalived has nothing of the kind. */
+export const STANDBY_FAULTS: ReadonlySet<FaultName> = new Set(["swap", "silent"]);
+
 export const FAULT_NAMES = Object.keys(FAULTS) as readonly FaultName[];

@@ -1,7 +1,10 @@
 /** The faults: what each does to the owner, what heals it, and how long it is watched. */
+import { setTimeout as delay } from "node:timers/promises";
+import { runCommand } from "@holdfast/lab/command.ts";
 import { LabError } from "@holdfast/lab/directory.ts";
 import * as faults from "@holdfast/lab/faults.ts";
 import type { Lab } from "@holdfast/lab/lab.ts";
+import { flood } from "./flood.ts";
 import { PRODUCTS } from "./plan.ts";
 import type { BenchTiming, FaultName, ProductName } from "./plan.ts";
 import type { Product } from "./product.ts";
@@ -57,6 +60,24 @@ function death(perform: Scenario["perform"], hold_ms: Scenario["hold_ms"] = brie
   };
 }
 
+/** The owner's service adapter fails, and the owner stays. */
+function adapterFault(next: (lab: Lab, owner: string) => faults.Faults, hold_ms: Scenario["hold_ms"]): Scenario {
+  return {
+    moves: false,
+    failback: [],
+    // An adapter that has just failed settles for longer each time: daemons that begin anew know of no failure.
+    before: async ({ lab, product }, owner) => {
+      await product.configure(product.failbackOn);
+      await product.rest(owner);
+      await onServiceAdapter(lab, owner);
+      await lab.traffic.steady(await lab.traffic.position(), 300, undefined, 15_000);
+    },
+    perform: ({ lab }, owner) => lab.setFaults(next(lab, owner)),
+    heal: calm,
+    hold_ms,
+  };
+}
+
 export const LOSS_MS = 20_000;
 
 /** Those that are over in a moment; `load` is apart (load.ts). */
@@ -85,6 +106,9 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
     hold_ms: briefly,
   },
   unplug: network((lab, owner) => faults.unplug(lab.faults, owner, ["lan"])),
+  swap: adapterFault((lab, owner) => faults.unplug(lab.faults, owner, ["lan"]), briefly),
+  silent: adapterFault((lab, owner) => faults.mute(lab.faults, owner, ["lan"]), long),
+  link: { ...network((lab, owner) => faults.unplug(lab.faults, owner, ["priv"]), long), moves: false },
   cut: network((lab, owner) => faults.silence(lab.faults, owner)),
   isolate: network((lab, owner) => faults.isolate(lab.faults, owner, lab.nodeNames), long),
   crash: {
@@ -122,6 +146,8 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
     heal: ({ product }) => product.unload(),
     hold_ms: briefly,
   },
+  flood: { moves: false, failback: [], perform: (bench, owner) => flood(bench, owner, false), hold_ms: briefly },
+  forged: { moves: false, failback: [], perform: (bench, owner) => flood(bench, owner, true), hold_ms: briefly },
   loss: {
     moves: false,
     failback: [],
@@ -130,6 +156,18 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
     hold_ms: () => LOSS_MS,
   },
 };
+
+/** By which adapter the address is does not show outside. */
+async function onServiceAdapter(lab: Lab, node: string): Promise<void> {
+  const end = performance.now() + 30_000;
+  const { address } = lab.topology.service;
+  while (performance.now() < end) {
+    const shown = await runCommand("ip", ["-n", node, "address", "show", "dev", "eth0"]);
+    if (shown.includes(` ${address}/`)) return;
+    await delay(20);
+  }
+  throw new LabError(`${address} is not on the service adapter of ${node} after 30 s`);
+}
 
 async function servedBy(lab: Lab, node: string): Promise<void> {
   const end = performance.now() + 30_000;

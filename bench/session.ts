@@ -26,6 +26,8 @@ export interface SessionOrder {
   readonly idle: boolean;
   /** Of the busy loops. */
   readonly load_ms: number;
+  /** Each node has a standby adapter. */
+  readonly standby: boolean;
   /** An empty directory of the session's own. */
   readonly directory: string;
   /** The compiled control of load.ts. */
@@ -45,7 +47,7 @@ function say(text: string): void {
 
 async function main(order: SessionOrder): Promise<void> {
   const timing = TIMINGS.find((each) => each.name === order.timing) as BenchTiming;
-  const options = { nodes: 3, witness: false, heartbeat: timing.heartbeat, dead: timing.dead };
+  const options = { nodes: 3, witness: false, standby: order.standby, heartbeat: timing.heartbeat, dead: timing.dead };
   const lab = new Lab(order.directory, "bench", { ...options, daemons: order.product === "holdfast" }, say);
   // Of keepalived two answering nodes are no news.
   await lab.start(order.product === "holdfast" ? say : () => undefined);
@@ -75,7 +77,7 @@ async function idle({ lab, product }: Bench): Promise<void> {
 }
 
 /** Long enough to be one round of its own. */
-const ONCE: ReadonlySet<FaultName> = new Set(["load"]);
+const ONCE: ReadonlySet<FaultName> = new Set(["flood", "forged", "load"]);
 const absent = new Set<FaultName>();
 
 /** A round that fails is reported, and the cluster set right for the next one. */

@@ -4,7 +4,8 @@ import { moveGroup } from "./cluster.ts";
 import { LabError } from "./directory.ts";
 import * as faults from "./faults.ts";
 import type { Lab } from "./lab.ts";
-import { LINKS } from "./topology.ts";
+import { CABLES } from "./topology.ts";
+import type { CableName } from "./topology.ts";
 
 export interface Action {
   /** What is going on, for a person: "unplugging n1 (service)". */
@@ -22,10 +23,17 @@ const ACTIONS = {
   move: (lab, [group, target], owner) => move(lab, required(group, "move"), target, owner),
   unplug: (lab, [name, which = "service"], owner) => {
     const node = nodeIn(lab, name, "unplug");
-    if (which !== "service" && which !== "all") throw new LabError(`unplug takes "service" or "all", not "${which}"`);
-    const links = which === "all" ? LINKS : (["lan"] as const);
-    return network(lab, `unplugging ${node} (${which})`, node === owner, faults.unplug(lab.faults, node, links));
+    const cables = which === "all" ? cablesOf(lab, node) : [cableIn(lab, node, which, "unplug")];
+    const moves = node === owner && (which === "all" || (which === "service" && !hasStandby(lab, node)));
+    return network(lab, `unplugging ${node} (${which})`, moves, faults.unplug(lab.faults, node, cables));
   },
+  mute: (lab, [name, which = "service"], owner) => {
+    const node = nodeIn(lab, name, "mute");
+    const cable = cableIn(lab, node, which, "mute");
+    const moves = node === owner && which === "service" && !hasStandby(lab, node);
+    return network(lab, `muting ${node} (${which})`, moves, faults.mute(lab.faults, node, [cable]));
+  },
+  network: (lab) => network(lab, "ending the lan", false, faults.deadNetwork(lab.faults, lab.nodeNames)),
   freeze: (lab, [name], owner) => {
     const node = nodeIn(lab, name, "freeze");
     return daemon(`freezing ${node}`, node === owner, () => lab.daemon(node).freeze());
@@ -72,6 +80,23 @@ export function readAction(lab: Lab, name: ActionName, args: readonly string[], 
 
 function nodeIn(lab: Lab, name: string | undefined, action: string): string {
   return lab.daemon(required(name, action)).node;
+}
+
+function hasStandby(lab: Lab, node: string): boolean {
+  return lab.topology.nodes.find((each) => each.name === node)?.standby !== undefined;
+}
+
+function cablesOf(lab: Lab, node: string): readonly CableName[] {
+  return CABLES.filter((cable) => cable !== "standby" || hasStandby(lab, node));
+}
+
+function cableIn(lab: Lab, node: string, which: string, action: string): CableName {
+  if (which === "service") return "lan";
+  if (which === "standby" && hasStandby(lab, node)) return "standby";
+  if (which === "standby") throw new LabError(`${node} has no standby adapter: start the lab with --standby`);
+  throw new LabError(
+    `${action} takes "service"${action === "unplug" ? ', "standby" or "all"' : ' or "standby"'}, not "${which}"`,
+  );
 }
 
 function network(lab: Lab, title: string, moves: boolean, next: faults.Faults): Action {

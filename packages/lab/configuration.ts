@@ -12,21 +12,25 @@ export const DEFAULT_TIMING: Timing = { heartbeat: "100ms", dead: "300ms" };
 
 export function configuration(cluster: string, topology: Topology, timing: Timing, keys: string): string {
   const nodes = topology.nodes.map((node) => {
-    const role = node.role === "witness" ? ", role: witness" : ", interfaces: { service: eth0 }";
+    const interfaces = node.standby ? "{ service: eth0, standby: eth2 }" : "{ service: eth0 }";
+    const role = node.role === "witness" ? ", role: witness" : `, interfaces: ${interfaces}`;
     return `  ${node.name}: { lan: ${node.lan}, priv: ${node.priv}${role} }\n`;
   });
   const members = topology.nodes.filter((node) => node.role === "member").map((node) => node.name);
   const { group, address, address6 } = topology.service;
+  const standby = topology.nodes.some((node) => node.standby !== undefined);
+  const { client } = topology;
+  const reference = standby ? `reference: [${client.address}, "${client.address6}"]\n` : "";
   return `version: 1
 cluster: { name: ${cluster}, keys: ${JSON.stringify(keys)} }
 timing: { heartbeat: ${timing.heartbeat}, dead: ${timing.dead} }
-links:
+${reference}links:
   lan: { port: ${HEARTBEAT_PORT} }
   priv: { port: ${HEARTBEAT_PORT} }
 nodes:
 ${nodes.join("")}groups:
   ${group}:
-    interfaces: [service]
+    interfaces: [service${standby ? ", standby" : ""}]
     addresses: [${address}/24, "${address6}/64"]
     prefer: [${members.join(", ")}]
     failback: manual

@@ -1,6 +1,6 @@
 /** Faults of the lab's network as a state, and the nftables rules of the switch that make it so. Pure. */
-import { LINKS, port } from "./topology.ts";
-import type { LinkName } from "./topology.ts";
+import { CABLES, port } from "./topology.ts";
+import type { CableName } from "./topology.ts";
 
 /** Everything that is wrong with the lab at the moment. Changed by the functions below only. */
 export interface Faults {
@@ -10,11 +10,13 @@ export interface Faults {
   readonly loss: number;
   /** Cables out: switch ports that are down. */
   readonly unplugged: ReadonlySet<string>;
+  /** Switch ports that take nothing and send nothing; their carrier stays. */
+  readonly muted: ReadonlySet<string>;
   /** Nodes without power, or cut off as if they had none: nothing enters or leaves. */
   readonly off: ReadonlySet<string>;
 }
 
-export const NO_FAULTS: Faults = { cut: new Set(), loss: 0, unplugged: new Set(), off: new Set() };
+export const NO_FAULTS: Faults = { cut: new Set(), loss: 0, unplugged: new Set(), muted: new Set(), off: new Set() };
 
 export function oneWay(faults: Faults, from: string, to: string): Faults {
   return { ...faults, cut: new Set([...faults.cut, `${from}>${to}`]) };
@@ -29,11 +31,21 @@ export function isolate(faults: Faults, node: string, nodes: readonly string[]):
   return nodes.filter((other) => other !== node).reduce((all, other) => partition(all, node, other), faults);
 }
 
-export function unplug(faults: Faults, node: string, links: readonly LinkName[]): Faults {
+export function unplug(faults: Faults, node: string, cables: readonly CableName[]): Faults {
   return {
     ...faults,
-    unplugged: new Set([...faults.unplugged, ...links.map((link) => port(node, link))]),
+    unplugged: new Set([...faults.unplugged, ...cables.map((cable) => port(node, cable))]),
   };
+}
+
+/** An adapter that hears nothing and is not heard, with a carrier. */
+export function mute(faults: Faults, node: string, cables: readonly CableName[]): Faults {
+  return { ...faults, muted: new Set([...faults.muted, ...cables.map((cable) => port(node, cable))]) };
+}
+
+/** The switch of the lan passes nothing between anybody. */
+export function deadNetwork(faults: Faults, nodes: readonly string[]): Faults {
+  return nodes.reduce((all, node) => mute(all, node, ["lan", "standby"]), faults);
 }
 
 /** Nothing enters or leaves the node on any link, and its cables look well. */
@@ -42,22 +54,22 @@ export function silence(faults: Faults, node: string): Faults {
 }
 
 export function powerOff(faults: Faults, node: string): Faults {
-  return silence(unplug(faults, node, LINKS), node);
+  return silence(unplug(faults, node, CABLES), node);
 }
 
 /** The whole state as one nftables transaction. */
 export function faultRules(faults: Faults, nodes: readonly string[]): string {
   const rules: string[] = [];
-  for (const node of faults.off) {
-    const ports = `{ ${LINKS.map((link) => `"${port(node, link)}"`).join(", ")} }`;
-    rules.push(`iifname ${ports} drop`, `oifname ${ports} drop`);
-  }
+  const portsOf = (...names: readonly string[]) =>
+    `{ ${names.flatMap((name) => CABLES.map((cable) => `"${port(name, cable)}"`)).join(", ")} }`;
+  for (const node of faults.off) rules.push(`iifname ${portsOf(node)} drop`, `oifname ${portsOf(node)} drop`);
+  for (const name of faults.muted) rules.push(`iifname "${name}" drop`, `oifname "${name}" drop`);
   for (const pair of faults.cut) {
     const [from, to] = pair.split(">") as [string, string];
-    for (const link of LINKS) rules.push(`iifname "${port(from, link)}" oifname "${port(to, link)}" drop`);
+    rules.push(`iifname ${portsOf(from)} oifname ${portsOf(to)} drop`);
   }
   if (faults.loss > 0) {
-    const ports = `{ ${nodes.flatMap((node) => LINKS.map((link) => `"${port(node, link)}"`)).join(", ")} }`;
+    const ports = portsOf(...nodes);
     rules.push(`iifname ${ports} oifname ${ports} numgen random mod 100 < ${faults.loss} drop`);
   }
   const chain = ["type filter hook forward priority 0", ...rules].map((rule) => `    ${rule}\n`).join("");
@@ -68,9 +80,10 @@ export function faultRules(faults: Faults, nodes: readonly string[]): string {
 export function describeFaults(faults: Faults): readonly string[] {
   const phrases = [...faults.off].map((node) => `${node} without power`);
   for (const name of faults.unplugged) {
-    if (![...faults.off].some((node) => LINKS.some((link) => name === port(node, link))))
+    if (![...faults.off].some((node) => CABLES.some((cable) => name === port(node, cable))))
       phrases.push(`cable ${name} out`);
   }
+  for (const name of faults.muted) phrases.push(`nothing passes port ${name}`);
   for (const pair of faults.cut) {
     const [from, to] = pair.split(">") as [string, string];
     const both = faults.cut.has(`${to}>${from}`);

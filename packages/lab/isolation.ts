@@ -19,6 +19,8 @@ const INIT = 'mount -t tmpfs -o mode=755 holdfast-lab /run || exit 1\nmkdir /run
 export interface LabOptions {
   readonly nodes: number;
   readonly witness: boolean;
+  /** Each member has a second adapter on the lan. */
+  readonly standby?: boolean;
   readonly heartbeat: string;
   readonly dead: string;
   /** False: network and traffic only, addresses are placed by hand. */

@@ -11,7 +11,7 @@ import { LabError } from "./directory.ts";
 import { NO_FAULTS, faultRules } from "./faults.ts";
 import type { Faults } from "./faults.ts";
 import type { LabOptions } from "./isolation.ts";
-import { NAMESPACE_SCRIPT, nodeCommands, planTopology, stationCommands, switchCommands } from "./topology.ts";
+import { NAMESPACE_SCRIPT, nodeCommands, planTopology, portsOf, stationCommands, switchCommands } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 import { TrafficLink } from "./traffic-link.ts";
 
@@ -30,7 +30,7 @@ export class Lab {
     this.directory = directory;
     this.name = name;
     this.options = options;
-    this.topology = planTopology(options.nodes, options.witness);
+    this.topology = planTopology(options.nodes, options.witness, options.standby);
     this.daemons = new Map(this.topology.nodes.map((node) => [node.name, new Daemon(directory, node.name, say)]));
   }
 
@@ -74,11 +74,7 @@ export class Lab {
       ...[this.topology.client, this.topology.watch].map((station) => inside(station.name, stationCommands(station))),
     ]);
     // Last, so that no end of a cable comes up before its other end and loses its first frames.
-    const ports = [
-      ...this.topology.nodes.flatMap((node) => [`${node.name}-lan`, `${node.name}-priv`]),
-      "client-lan",
-      "watch-lan",
-    ];
+    const ports = [...this.topology.nodes.flatMap(portsOf), "client-lan", "watch-lan"];
     await runCommand("ip", ["-batch", "-"], ports.map((name) => `link set ${name} up\n`).join(""));
   }
 
@@ -99,7 +95,12 @@ export class Lab {
     const rulesChanged = faultRules(next, this.nodeNames) !== faultRules(this.#faults, this.nodeNames);
     this.#faults = next;
     if (rulesChanged) await runCommand("nft", ["-f", rules]);
-    const cables = [...down.map((name) => `link set ${name} down\n`), ...up.map((name) => `link set ${name} up\n`)];
+    const ports = new Set(this.topology.nodes.flatMap(portsOf));
+    const isHere = (name: string): boolean => ports.has(name);
+    const cables = [
+      ...down.filter(isHere).map((name) => `link set ${name} down\n`),
+      ...up.filter(isHere).map((name) => `link set ${name} up\n`),
+    ];
     if (cables.length > 0) await runCommand("ip", ["-batch", "-"], cables.join(""));
   }
 

@@ -17,10 +17,12 @@ import { MOST_NODES } from "./topology.ts";
 
 const USAGE = `holdfast lab COMMAND [--name NAME] [--json]
   demo                         a cluster that loses its owner twice; stays running
-  up [--nodes N] [--witness] [--heartbeat 100ms] [--dead 300ms] [--no-daemons]
+  up [--nodes N] [--witness] [--standby] [--heartbeat 100ms] [--dead 300ms] [--no-daemons]
   status                       who answers, what is broken, what each daemon says
   move GROUP [NODE]            a planned move
-  unplug NODE [service|all]    carrier gone
+  unplug NODE [service|standby|all]  carrier gone
+  mute NODE [service|standby]  nothing enters or leaves by the adapter, its carrier stays
+  network                      nothing passes on the lan, all carriers stay
   freeze NODE | kill NODE      SIGSTOP or SIGKILL to the whole daemon
   stop NODE | poweroff NODE    SIGTERM; or all links cut and everything killed
   partition A B | one-way A B  cut two nodes; or drop frames from A to B only
@@ -37,6 +39,7 @@ const OPTIONS = {
   name: { type: "string", default: DEFAULT_NAME },
   nodes: { type: "string", default: "3" },
   witness: { type: "boolean", default: false },
+  standby: { type: "boolean", default: false },
   heartbeat: { type: "string", default: DEFAULT_TIMING.heartbeat },
   dead: { type: "string", default: DEFAULT_TIMING.dead },
   "no-daemons": { type: "boolean", default: false },
@@ -101,6 +104,7 @@ function parse(args: string[]): Invocation | undefined {
     options: {
       nodes: Number(values.nodes),
       witness: values.witness,
+      standby: values.standby,
       heartbeat: values.heartbeat,
       dead: values.dead,
       daemons: !values["no-daemons"],

@@ -7,6 +7,10 @@ import type { Mac } from "@holdfast/core/units/mac.ts";
 export type LinkName = "lan" | "priv";
 export const LINKS: readonly LinkName[] = ["lan", "priv"];
 
+/** A node's cables: one for each link, and that of its standby adapter, where it has one, to the bridge of the lan. */
+export type CableName = LinkName | "standby";
+export const CABLES: readonly CableName[] = [...LINKS, "standby"];
+
 export interface NodePlan {
   readonly name: string;
   readonly role: "member" | "witness";
@@ -15,6 +19,8 @@ export interface NodePlan {
   readonly priv: Ipv4;
   readonly mac: Mac;
   readonly privMac: Mac;
+  /** eth2, on the same network as eth0. */
+  readonly standby?: { readonly address: Ipv4; readonly address6: Ipv6; readonly mac: Mac };
 }
 
 /** A station on the lan bridge that is no node: the client and the watcher. */
@@ -52,17 +58,26 @@ export function probeSource6(sequence: number): Ipv6 {
   return ip6(`fd99::1:${(FIRST_PROBE_SOURCE + (sequence % PROBE_SOURCES)).toString(16)}`);
 }
 
-/** `count` nodes n1, n2, ...; with `witness` the last votes and never owns. */
-export function planTopology(count: number, witness: boolean): Topology {
-  const nodes = Array.from({ length: count }, (_, i): NodePlan => ({
-    name: `n${i + 1}`,
-    role: witness && i === count - 1 ? "witness" : "member",
-    lan: ip4(`10.99.0.${11 + i}`),
-    lan6: ip6(`fd99::${11 + i}`),
-    priv: ip4(`172.31.0.${11 + i}`),
-    mac: mac(`02:68:66:00:00:0${i + 1}`),
-    privMac: mac(`02:68:66:00:01:0${i + 1}`),
-  }));
+/** `count` nodes n1, n2, ...; with `witness` the last votes and never owns; with `standby` the others have a second adapter. */
+export function planTopology(count: number, witness: boolean, standby = false): Topology {
+  const nodes = Array.from({ length: count }, (_, i): NodePlan => {
+    const role = witness && i === count - 1 ? "witness" : "member";
+    const second = {
+      address: ip4(`10.99.0.${21 + i}`),
+      address6: ip6(`fd99::${21 + i}`),
+      mac: mac(`02:68:66:00:02:0${i + 1}`),
+    };
+    return {
+      name: `n${i + 1}`,
+      role,
+      lan: ip4(`10.99.0.${11 + i}`),
+      lan6: ip6(`fd99::${11 + i}`),
+      priv: ip4(`172.31.0.${11 + i}`),
+      mac: mac(`02:68:66:00:00:0${i + 1}`),
+      privMac: mac(`02:68:66:00:01:0${i + 1}`),
+      ...(standby && role === "member" ? { standby: second } : {}),
+    };
+  });
   return {
     nodes,
     client: {
@@ -82,8 +97,15 @@ export function planTopology(count: number, witness: boolean): Topology {
 }
 
 /** The switch's end of a cable. */
-export function port(station: string, link: LinkName): string {
-  return `${station}-${link}`;
+export function port(station: string, cable: CableName): string {
+  return `${station}-${cable}`;
+}
+
+/** The switch's ends of a node's cables. */
+export function portsOf(node: NodePlan): readonly string[] {
+  return CABLES.filter((cable) => cable !== "standby" || node.standby !== undefined).map((cable) =>
+    port(node.name, cable),
+  );
 }
 
 /** Input of `ip -batch` in the lab's own namespace, which is the switch: bridges, namespaces, cables. */
@@ -93,11 +115,11 @@ export function switchCommands(topology: Topology): string {
     // Forward delay and snooping off: a port works the instant it is up, and multicast needs no querier.
     lines.push(`link add ${link} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`, `link set ${link} up`);
   }
-  const cable = (station: string, link: LinkName, adapter: string, address: Mac) => {
-    const name = port(station, link);
+  const cable = (station: string, name: CableName, adapter: string, address: Mac) => {
+    const end = port(station, name);
     lines.push(
-      `link add name ${name} type veth peer name ${adapter} address ${address} netns ${station}`,
-      `link set ${name} master ${link} up`,
+      `link add name ${end} type veth peer name ${adapter} address ${address} netns ${station}`,
+      `link set ${end} master ${name === "standby" ? "lan" : name} up`,
     );
   };
   for (const station of [topology.client, topology.watch]) {
@@ -108,20 +130,30 @@ export function switchCommands(topology: Topology): string {
     lines.push(`netns add ${node.name}`);
     cable(node.name, "lan", "eth0", node.mac);
     cable(node.name, "priv", "eth1", node.privMac);
+    if (node.standby) cable(node.name, "standby", "eth2", node.standby.mac);
   }
   return text(lines);
 }
 
 /** Input of `ip -batch` inside a node. */
 export function nodeCommands(node: NodePlan): string {
-  return text([
+  const lines = [
     "link set lo up",
     "link set eth0 up",
     "link set eth1 up",
     `address add ${node.lan}/24 brd + dev eth0`,
     `address add ${node.lan6}/64 dev eth0 nodad`,
     `address add ${node.priv}/24 brd + dev eth1`,
-  ]);
+  ];
+  const { standby } = node;
+  if (standby) {
+    lines.push(
+      "link set eth2 up",
+      `address add ${standby.address}/24 brd + dev eth2`,
+      `address add ${standby.address6}/64 dev eth2 nodad`,
+    );
+  }
+  return text(lines);
 }
 
 /** Input of `ip -batch` inside the client or the watcher. */

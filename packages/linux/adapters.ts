@@ -13,8 +13,9 @@ import { DELETE_LINK, GROUP_LINK, listLinks, NETLINK_ROUTE, NEW_LINK, parseLink,
 import type { DownReason, Link } from "./netlink/links.ts";
 import { MessageWriter } from "./netlink/message.ts";
 import type { Message } from "./netlink/message.ts";
-import { describe, EventSocket, RequestSocket } from "./netlink/socket.ts";
+import { answers, describe, EventSocket, RequestSocket } from "./netlink/socket.ts";
 import type { Native } from "./native.ts";
+import type { Result } from "@holdfast/core/units/result.ts";
 
 export interface Adapter {
   readonly index: number;
@@ -93,6 +94,11 @@ export class Adapters {
   setUp(index: number): void {
     const error = setLinkUp(this.#socket, this.#writer, index);
     if (error !== undefined) throw new Error(`bringing interface ${index} up: ${describe(error)}`);
+  }
+
+  /** Whether the kernel answers by netlink. */
+  answers(): Result<void, string> {
+    return answers(this.#socket, this.#writer);
   }
 
   /** Takes events that have come already, without waiting for the loop. */

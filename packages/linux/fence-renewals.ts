@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { failure, success } from "@holdfast/core/units/result.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
 import { macBytes } from "@holdfast/core/units/mac.ts";
-import { STATION_BYTES, STATION_INTERFACE_AT, STATION_MAC_AT } from "./fence-orders.ts";
+import { DISARM, STATION_BYTES, STATION_INTERFACE_AT, STATION_MAC_AT } from "./fence-orders.ts";
 import type { Station } from "./fence-plan.ts";
 import { check, errnoName } from "./load.ts";
 import type { Native } from "./native.ts";
@@ -13,6 +13,8 @@ const AF_INET = 2;
 const SOCK_DGRAM = 2;
 const IPPROTO_IP = 0;
 const IP_RECVERR = 11;
+/** Groups are numbered from 1, the lowest that is free (agent/engine/group-numbers.ts). */
+const UNUSED_GROUP = 65_535;
 const DONE: Result<void, string> = success(undefined);
 const REFUSED: Result<void, string> = failure("refused by the fence");
 
@@ -41,6 +43,11 @@ export class RenewalSocket {
     this.#address[7] = number & 0xff;
     this.#payload[0] = code;
     return this.#fate(this.#payload);
+  }
+
+  /** An order that changes nothing, about a group that there is not: whether orders get through. */
+  test(): Result<void, string> {
+    return this.send(DISARM, UNUSED_GROUP, 0);
   }
 
   /** An order about a station. */

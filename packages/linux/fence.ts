@@ -133,6 +133,9 @@ export class Fence {
     return this.#renewals.send(COMMIT, group, number);
   }
 
+  /** Whether orders get through; changes nothing. */
+  readonly test = (): Result<void, string> => this.#renewals.test();
+
   /** F3: nothing can be committed any more, then the group is shut. It counts when it returns ok. */
   close(group: number, armed: readonly number[]): Result<void, string> {
     return this.#modes.close(group, armed);

@@ -52,7 +52,7 @@ const NUMBERS = 65_536;
 
 export class SimulatedFence {
   readonly #clock: KernelClock;
-  readonly #times: FenceTimes;
+  #times: FenceTimes;
   readonly #plant: FencePlant;
   readonly #groups = new Map<GroupName, GroupFence>();
 
@@ -60,6 +60,11 @@ export class SimulatedFence {
     this.#clock = clock;
     this.#times = times;
     this.#plant = plant;
+  }
+
+  /** Another configuration: what is armed or open keeps its end. */
+  change(times: FenceTimes): void {
+    this.#times = times;
   }
 
   /** F1: arming an armed number again leaves its deadline. */

@@ -68,6 +68,8 @@ function add(totals: Totals, { world, abstained }: Outcome): void {
     moves,
     gaps,
     replays: world.attacker?.replays ?? 0,
+    junk: world.attacker?.junk ?? 0,
+    ...Object.fromEntries([...world.disturbances].map(([called, count]) => [`fault: ${called}`, count])),
     abstained: abstained ? 1 : 0,
   };
   for (const [name, count] of Object.entries(counts)) totals[name] = (totals[name] ?? 0) + count;

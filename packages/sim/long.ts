@@ -88,6 +88,7 @@ const ROWS: readonly (readonly [name: string, about: string])[] = [
   ["events", "events of the world (datagrams, wake-ups, faults)"],
   ["messages", "datagrams carried"],
   ["replays", "old datagrams sent again by the attacker"],
+  ["junk", "datagrams of the attacker that never were one"],
   ["commits", "commits that the fence took"],
   ["refusedCommits", "commits that it refused"],
   ["moves", "changes of owner"],
@@ -104,6 +105,10 @@ function report({ workers, seed }: Options, { commit: begunWith, totals, broken,
   const machine = `${workers} of ${availableParallelism()} cores ${cpu?.model ?? ""}, Linux ${release()}, Node ${process.version}`;
   const events = totals["events"] ?? 0;
   const rows = ROWS.map(([name, about]) => `| ${about} | ${count(totals, name)} |`);
+  const faults = Object.keys(totals)
+    .filter((name) => name.startsWith("fault: "))
+    .toSorted()
+    .map((name) => `| ${name} | ${count(totals, name)} |`);
   return [
     MARK,
     "",
@@ -112,6 +117,7 @@ function report({ workers, seed }: Options, { commit: begunWith, totals, broken,
     "| what | how many |",
     "| --- | --- |",
     ...rows,
+    ...faults,
     `| events a second of processor time, of a worker | ${spaced(events / ((totals["cpu_us"] ?? 1) / 1e6))} |`,
     `| events a second, all workers, on a machine that others use too | ${spaced(events / took_s)} |`,
     `| **rules broken** | **${broken.length}** |`,

@@ -82,7 +82,13 @@ function replay(chosen: Chosen, seed: number, stepsMax: number, traced: boolean)
   });
   const { world } = outcome;
   const { moves, gaps } = world.checkers.owners.counts;
-  const counts = { ...world.counts, moves, gaps, messages: world.network.messages };
+  const counts = {
+    ...Object.fromEntries(world.disturbances),
+    ...world.counts,
+    moves,
+    gaps,
+    messages: world.network.messages,
+  };
   const told = Object.entries(counts).map(([name, count]) => `${count} ${name}`);
   console.log(`${scenario.name} seed ${seed}: ${world.events} events, ${world.steps} steps, ${told.join(", ")}`);
   for (const line of outcome.figures ?? []) console.log(`  ${line}`);

@@ -2,8 +2,8 @@
 import { type Fate, fateOf } from "./effect-faults.ts";
 import type { Daemon, VirtualNode } from "./virtual-node.ts";
 import type { VirtualCluster } from "./virtual-cluster.ts";
-import { segmentsOf } from "@holdfast/core/cluster.ts";
 import type { Effect, Input } from "@holdfast/core/effects.ts";
+import type { InterfaceName } from "@holdfast/core/units/names.ts";
 import { unreachable } from "@holdfast/core/units/unreachable.ts";
 
 const BECAUSE = "the simulated kernel would not";
@@ -46,7 +46,7 @@ function performed(
     case "relay":
       return performLease(world, node, daemon, effect, fate);
     case "placeAddresses":
-      return placeAddresses(node, daemon, effect, fate);
+      return placeAddresses(node, effect, fate);
     case "passConnections":
       node.kernel.fence.passConnections(effect.group, effect.macs, effect.for_ms);
       return;
@@ -56,9 +56,12 @@ function performed(
       world.checkers.service.announced(node, effect.group, effect.term);
       node.announcing.set(effect.group, effect.term);
       node.announced.push({ group: effect.group, term: effect.term, at: world.now });
+      world.checkers.clients.announced(node, effect.group);
       return;
     case "forgetGroup":
+      return;
     case "countFrames":
+      countFrames(world, node, daemon, effect.interfaces);
       return;
     case "probe":
       world.probe(node, effect);
@@ -162,23 +165,34 @@ function commit(
     : { kind: "commitRefused", group, number, detail: BECAUSE };
 }
 
-function placeAddresses(
+function countFrames(
+  { wiring }: VirtualCluster,
   node: VirtualNode,
   daemon: Daemon,
+  interfaces: readonly InterfaceName[],
+): void {
+  if (wiring === undefined) return;
+  for (const on of interfaces)
+    daemon.results.push({ kind: "framesCounted", interface: on, frames: wiring.frames(node, on) });
+}
+
+function placeAddresses(
+  node: VirtualNode,
   effect: Extract<Effect, { kind: "placeAddresses" }>,
   fate: Fate,
 ): Input | undefined {
-  const { group, wanted } = effect;
+  const { group, wanted, adapters } = effect;
   // What cannot be removed is tried again by the adapter itself, which keeps what is wanted.
   if (!wanted) {
     node.addresses.delete(group);
     return undefined;
   }
-  if (fate !== "nothing") node.addresses.add(group);
+  if (fate !== "nothing") {
+    node.addresses.add(group);
+    node.kernel.placed.set(group, adapters);
+  }
   if (fate !== "works") return { kind: "addressesFailed", group, detail: BECAUSE };
   if (node.stationless) return { kind: "addressesPlaced", group, macs: [] };
-  const config = daemon.state.groups.get(group)?.config;
-  const segments = config === undefined ? [] : segmentsOf(config);
-  const macs = segments.map((segment) => node.kernel.macs.get(segment));
+  const macs = adapters.map((adapter) => node.kernel.macs.get(adapter));
   return { kind: "addressesPlaced", group, macs: macs.every((mac) => mac !== undefined) ? macs : [] };
 }

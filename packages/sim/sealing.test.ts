@@ -6,7 +6,7 @@ import { VirtualCluster } from "./virtual-cluster.ts";
 
 function attackedWorld(seed: number, replay: number, corrupt: number, seal: "encrypt" | "authenticate-only") {
   const world = new VirtualCluster(clusterOf(3, ["web"], DEFAULT_TIMES, { seal }), seed);
-  world.sealDatagrams({ replay, corrupt });
+  world.sealDatagrams({ replay, corrupt, junk: 0 });
   world.startAll();
   return world;
 }
@@ -58,4 +58,24 @@ test("turned bits and cut datagrams are dropped and told, and cost nothing at 10
     assert.ok(told.length > 0);
     assert.deepEqual(world.violations, []);
   }
+});
+
+test("keys rotate on a live cluster, node after node: no heartbeat is refused, nothing moves", () => {
+  const world = new VirtualCluster(clusterOf(3, ["web"], DEFAULT_TIMES), 11);
+  world.sealDatagrams({ replay: 0, corrupt: 0, junk: 0 });
+  world.startAll();
+  world.run(2000);
+  const owner = world.owner("web");
+  const { moves, gaps } = world.checkers.owners.counts;
+  for (let step = 0; step < 9 * 3; step++) {
+    const name = world.pick(world.keyFiles.behind([...world.nodes.keys()]));
+    world.node(name).daemon?.wire?.useKeys(world.keyFiles.advance(name));
+    world.run(world.random() * 300);
+  }
+  world.run(1500);
+  assert.deepEqual(world.violations, []);
+  assert.equal(world.owner("web"), owner);
+  assert.deepEqual({ ...world.checkers.owners.counts }, { moves, gaps });
+  for (const { events, name } of world.nodes.values())
+    assert.ok(!events.some((event) => event.code === "heartbeat-rejected"), name);
 });

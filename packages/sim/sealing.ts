@@ -11,12 +11,39 @@ import type { Input, RejectReason } from "@holdfast/core/effects.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
 import type { BootId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
 
-const KEY = { name: "2026-11", secret: Uint8Array.from({ length: 32 }, (_, i) => i) };
-const KEYS: Keys = { active: KEY, accepted: [KEY] };
+/** The key files of the nodes, while an operator rotates keys: a step is on every node before the next one is on any. */
+export class KeyFiles {
+  readonly #steps = new Map<NodeName, number>();
+
+  of(node: NodeName): Keys {
+    const step = this.#steps.get(node) ?? 0;
+    const [old, next] = [keyNamed(Math.floor(step / 3)), keyNamed(Math.floor(step / 3) + 1)];
+    // Only the old one, both, both with the new one active; then the new one is the old one.
+    if (step % 3 === 0) return { active: old, accepted: [old] };
+    return { active: step % 3 === 1 ? old : next, accepted: [old, next] };
+  }
+
+  /** Of these nodes, those whose turn it is. */
+  behind(nodes: readonly NodeName[]): readonly NodeName[] {
+    const least = Math.min(...nodes.map((node) => this.#steps.get(node) ?? 0));
+    return nodes.filter((node) => (this.#steps.get(node) ?? 0) === least);
+  }
+
+  advance(node: NodeName): Keys {
+    this.#steps.set(node, (this.#steps.get(node) ?? 0) + 1);
+    return this.of(node);
+  }
+}
+
+function keyNamed(number: number): Keys["active"] {
+  return { name: `key-${number}`, secret: Uint8Array.from({ length: 32 }, (_, i) => i + number) };
+}
 
 export interface AttackerPlan {
   /** Probability, for each datagram on the wire, that he sends an old one again. */
   readonly replay: number;
+  /** Probability, for each datagram on the wire, that he sends something that never was one. */
+  readonly junk: number;
   /** Probability that a bit of a datagram is turned on its way. */
   readonly corrupt: number;
 }
@@ -32,6 +59,7 @@ interface Kept {
 
 export class Attacker {
   replays = 0;
+  junk = 0;
   corrupted = 0;
   readonly #plan: AttackerPlan;
   readonly #random: RandomState;
@@ -54,11 +82,23 @@ export class Attacker {
     return nextRandom(this.#random) < 0.2 ? damaged.subarray(0, at) : damaged;
   }
 
-  /** An old datagram to send again now, or none. */
+  /** An old datagram to send again now, or junk, or nothing. */
   replay(): Kept | undefined {
-    if (nextRandom(this.#random) >= this.#plan.replay) return undefined;
+    const dice = nextRandom(this.#random);
+    if (dice >= this.#plan.replay + this.#plan.junk) return undefined;
+    if (dice >= this.#plan.replay) return this.#junk();
     this.replays += 1;
     return this.#kept[Math.floor(nextRandom(this.#random) * this.#kept.length)];
+  }
+
+  /** Random to its end, or behind the header of a real one. */
+  #junk(): Kept | undefined {
+    this.junk += 1;
+    const like = this.#kept[Math.floor(nextRandom(this.#random) * this.#kept.length)];
+    if (like === undefined) return undefined;
+    const real = nextRandom(this.#random) < 0.5 ? 0 : Math.floor(nextRandom(this.#random) * like.bytes.length);
+    const bytes = like.bytes.map((byte, i) => (i < real ? byte : Math.floor(nextRandom(this.#random) * 256)));
+    return { link: like.link, bytes };
   }
 
   #keep(kept: Kept): void {
@@ -81,10 +121,14 @@ export class SealedEnd {
 
   #now = 0;
 
-  constructor(cluster: Cluster, node: NodeName, boot: BootId) {
+  constructor(cluster: Cluster, node: NodeName, boot: BootId, keys: Keys) {
     this.#cluster = cluster;
     const now = (): number => this.#now;
-    this.#sealer = createSealer({ cluster: cluster.name, node, keys: KEYS, boot, suite: cluster.seal, now });
+    this.#sealer = createSealer({ cluster: cluster.name, node, keys, boot, suite: cluster.seal, now });
+  }
+
+  useKeys(keys: Keys): void {
+    this.#sealer.useKeys(keys);
   }
 
   seal(to: NodeName, link: LinkName, heartbeat: Heartbeat): Uint8Array {
@@ -100,7 +144,7 @@ export class SealedEnd {
   open(link: LinkName, bytes: Uint8Array, now: number): readonly Input[] {
     this.#now = now;
     const opened = this.#sealer.open(bytes, link);
-    if (!opened.ok) return opened.error.reason === "aside" ? [] : this.#reject(link, opened.error.reason, now);
+    if (!opened.ok) return this.#reject(link, opened.error.reason, now);
     const parsed = parseHeartbeat(opened.value.payload);
     if (!parsed.ok) return this.#reject(link, "parse", now);
     if (parsed.value.boot !== opened.value.boot) return this.#reject(link, "sender", now);

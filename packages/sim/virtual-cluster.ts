@@ -8,17 +8,20 @@ import { type EffectFaults, NO_EFFECT_FAULTS } from "./effect-faults.ts";
 import { SimulatedFence } from "./fence.ts";
 import type { Ambush, ProcessFaults } from "./interruptions.ts";
 import { KernelClock } from "./kernel-clock.ts";
+import { probe, type Probe } from "./probing.ts";
 import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
-import { Attacker, type AttackerPlan, SealedEnd } from "./sealing.ts";
+import { Attacker, type AttackerPlan, KeyFiles, SealedEnd } from "./sealing.ts";
+import { SerialLines } from "./serial-lines.ts";
 import { run, wake } from "./turn.ts";
+import type { Wiring } from "./wiring.ts";
 import { overTheWire } from "./versions.ts";
 import { type Daemon, newDaemon, type VirtualKernel, type VirtualNode } from "./virtual-node.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { newNode } from "@holdfast/core/node.ts";
 import { reloadPlan } from "@holdfast/core/node/reload-plan.ts";
 import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
-import { type Cluster, segmentsOf } from "@holdfast/core/cluster.ts";
+import { adaptersOf, type Cluster } from "@holdfast/core/cluster.ts";
 import type { Effect, Input, VoterRecord } from "@holdfast/core/effects.ts";
 import { nextRandom, type RandomState, seededRandom } from "@holdfast/core/random.ts";
 import type { Heartbeat, OperatorAction } from "@holdfast/core/wire/messages.ts";
@@ -32,6 +35,7 @@ export class VirtualCluster extends VirtualTime {
   readonly cluster: Cluster;
   readonly nodes: ReadonlyMap<NodeName, VirtualNode>;
   readonly network: Network;
+  readonly lines: SerialLines;
   readonly checkers: Checkers;
   freeze: ProcessFaults = { probability: 0, longest_ms: 0, crash: 0 };
   ambush: Ambush | undefined;
@@ -45,6 +49,8 @@ export class VirtualCluster extends VirtualTime {
     reboots: 0,
     lostRecords: 0,
   };
+  /** What happened from outside, by its name. */
+  readonly disturbances = new Map<string, number>();
   plant: Plant = {};
   /** Inputs that a core has taken. */
   steps = 0;
@@ -60,6 +66,9 @@ export class VirtualCluster extends VirtualTime {
   /** Nodes whose software knows version 1 of the heartbeat alone. */
   readonly versionOne = new Set<NodeName>();
   attacker: Attacker | undefined;
+  readonly keyFiles = new KeyFiles();
+  /** What the adapters are plugged into; undefined: nobody is told of any, and all of them work. */
+  wiring: Wiring | undefined;
   /** Everything that happened, folded into one number. */
   digest = 0x811c9dc5;
   /** Called for a daemon that was killed between two effects. */
@@ -80,6 +89,7 @@ export class VirtualCluster extends VirtualTime {
     this.randomState = seededRandom(seed);
     this.#clocks = seededRandom(seed * 7919 + 1);
     this.network = new Network((delay, deliver) => this.at(delay, deliver), this.randomState);
+    this.lines = new SerialLines(cluster, this);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
     const uncovered = cluster.quorum === "available" || cluster.groups.some((group) => group.onQuorumLoss === "hold");
@@ -109,7 +119,7 @@ export class VirtualCluster extends VirtualTime {
     return {
       name,
       cluster: undefined,
-      kernel: this.#newKernel(rate, 1000 * nextRandom(this.#clocks)),
+      kernel: this.#newKernel(name, rate, 1000 * nextRandom(this.#clocks)),
       formerKernels: [],
       records: new Map(),
       abstainUntil: 0,
@@ -129,18 +139,19 @@ export class VirtualCluster extends VirtualTime {
     };
   }
 
-  #newKernel(rate: number, offset: number): VirtualKernel {
+  #newKernel(name: NodeName, rate: number, offset: number): VirtualKernel {
     this.#kernels += 1;
     const { timing, groups } = this.cluster;
     const clock = new KernelClock(this, { rate, offset, jiffy_ms: timing.jiffy, random: this.#clocks });
-    const segments = [...new Set(groups.flatMap((group) => segmentsOf(group)))];
-    const macs = segments.map((segment, i): [string, Mac] => [
-      segment,
+    const self = this.cluster.nodes.find((node) => node.name === name);
+    const all = self === undefined ? [] : groups.flatMap((group) => adaptersOf(self, group).flat());
+    const macs = [...new Set(all)].map((adapter, i): [InterfaceName, Mac] => [
+      adapter,
       `02:00:00:${hexByte(this.#kernels >> 8)}:${hexByte(this.#kernels)}:${hexByte(i)}` as Mac,
     ]);
     const times = { window_ms: timing.window, keep_ms: timing.keep };
     const fence = new SimulatedFence(clock, times, this.plant.fence);
-    return { id: this.#identity("c0") as KernelId, clock, fence, macs: new Map(macs) };
+    return { id: this.#identity("c0") as KernelId, clock, fence, macs: new Map(macs), placed: new Map() };
   }
 
   #identity(prefix: string): string {
@@ -171,6 +182,7 @@ export class VirtualCluster extends VirtualTime {
     for (const interfaceName of interfacesDown) node.interfacesDown.add(interfaceName);
     const { clock, fence } = node.kernel;
     fence.adopt();
+    fence.change({ window_ms: cluster.timing.window, keep_ms: cluster.timing.keep });
     for (const group of this.cluster.groups) this.checkers.owners.check(group.name);
     const boot = this.#identity("b0") as BootId;
     const now = clock.now();
@@ -195,13 +207,20 @@ export class VirtualCluster extends VirtualTime {
         pauses: node.pauses,
         interfacesDown: [...node.interfacesDown],
         wallOffset_ms: 0,
+        placed: new Map([...node.kernel.placed].filter(([group]) => open.has(group))),
       },
       now,
     );
-    const wire = this.attacker === undefined ? undefined : new SealedEnd(this.cluster, node.name, boot);
+    const wire =
+      this.attacker === undefined
+        ? undefined
+        : new SealedEnd(this.cluster, node.name, boot, this.keyFiles.of(node.name));
     node.daemon = newDaemon(state, boot, wire);
     node.frozen = false;
     node.exited = false;
+    for (const [link, on] of this.wiring?.links() ?? [])
+      if (this.wiring?.adapterOf(link, node.name) === on)
+        node.daemon.queue.push({ kind: "linkBound", link, interface: on });
     wake(this, node);
   }
 
@@ -238,7 +257,7 @@ export class VirtualCluster extends VirtualTime {
     const node = this.node(name);
     this.kill(name);
     this.counts.reboots += 1;
-    node.kernel = this.#newKernel(node.kernel.clock.rate, 1000 * nextRandom(this.#clocks));
+    node.kernel = this.#newKernel(node.name, node.kernel.clock.rate, 1000 * nextRandom(this.#clocks));
     node.formerKernels.length = 0;
     node.crashes = [];
     node.exited = true;
@@ -261,7 +280,7 @@ export class VirtualCluster extends VirtualTime {
     const { rate, offset } = node.kernel.clock;
     node.formerKernels.push(node.kernel);
     if (node.formerKernels.length > 4) node.formerKernels.shift();
-    node.kernel = this.#newKernel(rate, offset);
+    node.kernel = this.#newKernel(node.name, rate, offset);
     node.addresses.clear();
     node.records = undefined;
   }
@@ -298,6 +317,7 @@ export class VirtualCluster extends VirtualTime {
     const { obstacles, changes } = reloadPlan(node.daemon.state, cluster, node.kernel.clock.now());
     if ((obstacles.length > 0 && !anything) || changes.length === 0) return false;
     node.cluster = cluster;
+    node.kernel.fence.change({ window_ms: cluster.timing.window, keep_ms: cluster.timing.keep });
     this.input(name, { kind: "reconfigured", cluster, interfacesDown: [...node.interfacesDown] });
     return true;
   }
@@ -331,29 +351,23 @@ export class VirtualCluster extends VirtualTime {
     this.checkers.votes.saved(node, group, record, this.now);
   }
 
-  /** ARP or neighbour discovery: the reference answers always, a group's address when another node's fence is open. */
-  probe(node: VirtualNode, { of, addresses }: Extract<Effect, { kind: "probe" }>): void {
-    const there = (name: NodeName): boolean => !this.clientsCut.has(name);
-    const owners = [...this.nodes.keys()].filter(
-      (name) => name !== node.name && of !== undefined && this.isOpen(name, of),
-    );
-    if (!there(node.name) || (of !== undefined && !owners.some(there))) return;
-    const from = { mac: "02:00:00:00:00:fe" as Mac, interface: "eth0" as InterfaceName };
-    for (const address of addresses)
-      this.at(0.5, () => this.#arrived(node.name, { kind: "answered", of, address, ...from }));
+  probe(node: VirtualNode, effect: Probe): void {
+    probe(this, node, effect);
   }
 
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {
     this.sending?.(node.name, heartbeat);
     if (daemon.wire === undefined || this.attacker === undefined) {
-      this.network.carry(node.name, to, link, () => {
-        const input = overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to));
-        this.#arrived(to, input);
-      });
-      return;
+      const arrive = (): void => {
+        if (this.wiring?.carries(node, this.node(to), link) === false) return;
+        this.arrived(to, overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to)));
+      };
+      return this.lines.pass(node.name, link, heartbeat, () => this.network.carry(node.name, to, link, arrive));
     }
     const bytes = this.attacker.pass(link, daemon.wire.seal(to, link, heartbeat));
-    this.network.carry(node.name, to, link, () => this.#opened(to, link, bytes));
+    this.network.carry(node.name, to, link, () => {
+      if (this.wiring?.carries(node, this.node(to), link) !== false) this.#opened(to, link, bytes);
+    });
     const old = this.attacker.replay();
     if (old === undefined) return;
     const victim = this.pick([...this.nodes.keys()]);
@@ -363,10 +377,10 @@ export class VirtualCluster extends VirtualTime {
 
   #opened(to: NodeName, link: LinkName, bytes: Uint8Array): void {
     const node = this.node(to);
-    for (const input of node.daemon?.wire?.open(link, bytes, node.kernel.clock.now()) ?? []) this.#arrived(to, input);
+    for (const input of node.daemon?.wire?.open(link, bytes, node.kernel.clock.now()) ?? []) this.arrived(to, input);
   }
 
-  #arrived(to: NodeName, input: Input): void {
+  arrived(to: NodeName, input: Input): void {
     const node = this.nodes.get(to);
     if (node?.daemon === undefined) return;
     if (input.kind === "heartbeat") this.checkers.silences?.delivered(input.heartbeat.node, to, this.now);

@@ -14,8 +14,9 @@ export interface VirtualKernel {
   readonly id: KernelId;
   readonly clock: KernelClock;
   fence: SimulatedFence;
-  /** By the name of the segment. */
-  readonly macs: ReadonlyMap<string, Mac>;
+  readonly macs: ReadonlyMap<InterfaceName, Mac>;
+  /** Where each group's addresses are, or were last: one adapter for each segment. */
+  readonly placed: Map<GroupName, readonly InterfaceName[]>;
 }
 
 export interface Daemon {

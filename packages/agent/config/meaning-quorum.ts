@@ -1,4 +1,4 @@
-/** `quorum: available` and its reference addresses: only for two voters, and never without something to ask. */
+/** `quorum: available`, only for two voters and never without something to ask, and the reference addresses. */
 import type { Cluster, GroupConfig, NodeConfig } from "@holdfast/core/cluster.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { parseLinkAddress } from "./address-rules.ts";
@@ -15,24 +15,19 @@ export function readQuorum(
   nodes: readonly NodeConfig[],
   groups: readonly GroupConfig[],
 ): Pick<Cluster, "quorum" | "reference"> {
-  if (shape.cluster.quorum !== "available") {
-    if (shape.reference !== undefined) {
-      const hint = "remove it; only quorum: available asks it";
-      report.error("reference-unused", ["reference"], "key", "reference has no use with quorum: majority", hint);
-    }
-    return {};
-  }
+  const reference = shape.reference && readReference(report, shape.reference, nodes, groups);
+  if (shape.cluster.quorum !== "available") return reference === undefined ? {} : { reference };
   const path = ["cluster", "quorum"];
   if (nodes.length !== 2) {
     const message = `quorum available is for two nodes, not ${nodes.length}`;
     report.error("available-voters", path, "value", message, "write majority, or remove the line");
   }
-  if (shape.reference === undefined) {
+  if (reference === undefined) {
     const message = "quorum available needs addresses that tell a dead adapter from a dead peer";
     report.error("available-reference", path, "value", message, "add reference: [10.0.0.1], a router for instance");
     return { quorum: "available" };
   }
-  return { quorum: "available", reference: readReference(report, shape.reference, nodes, groups) };
+  return { quorum: "available", reference };
 }
 
 function readReference(

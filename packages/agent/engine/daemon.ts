@@ -16,6 +16,7 @@ import { Links } from "./links.ts";
 import { raiseLoopback } from "./loopback.ts";
 import type { Marks } from "./marks.ts";
 import { logEvent, logLine } from "./log.ts";
+import { OwnWatch } from "./own-watch.ts";
 import { type Prepared, prepareSoon } from "./prepare.ts";
 import { Reload } from "./reload.ts";
 import { Restart } from "./restart.ts";
@@ -23,6 +24,7 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
+import type { EngineView } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
@@ -49,8 +51,6 @@ export interface DaemonOptions extends Prepared {
 const HOUSEKEEPING_MS = 1000;
 const CONTROL_LATER_MS = 30;
 const RESTART_TIMEOUT_MS = 10_000;
-/** A wall clock that moved by less is only slewed. */
-const CLOCK_STEP_MS = 100;
 /** After `stop`, and whatever happens, the daemon is gone by then: what it still holds ends by itself. */
 const STOP_PATIENCE_LEASES = 6;
 
@@ -64,6 +64,7 @@ export class Daemon {
   readonly #control: ControlChild;
   readonly #wakeup: Wakeup;
   readonly #runtime: Runtime;
+  readonly #watch: OwnWatch;
   readonly #starts: Starts;
   readonly #restart: Restart;
   readonly #reload: Reload;
@@ -72,7 +73,6 @@ export class Daemon {
   #self: NodeConfig;
   #keys: Keys;
   readonly #takesOver: boolean;
-  #wallOffset = Date.now() - monotonic();
 
   constructor(options: DaemonOptions) {
     const { cluster, self, adapters, args, boot } = options;
@@ -88,6 +88,7 @@ export class Daemon {
     const crashes = this.#starts.begin(now);
     this.#runtime = new Runtime(boot, crashes.length, cluster.timing.heartbeat);
     this.#runtime.schedule();
+    this.#watch = this.#newWatch();
     const input = (...inputs: readonly Input[]): void => this.#heard(inputs);
     this.#interfaces = new WatchedInterfaces(cluster, self, adapters, input);
     const open = this.#fence.openGroups();
@@ -107,7 +108,7 @@ export class Daemon {
         crashes,
         ...options.marks,
         interfacesDown: this.#interfaces.down(),
-        wallOffset_ms: this.#wallOffset,
+        wallOffset_ms: this.#watch.wallOffset,
       },
       now,
     );
@@ -130,7 +131,7 @@ export class Daemon {
     return {
       now: monotonic,
       send: (to, link, heartbeat) => this.#links.send(to, link, heartbeat),
-      arm: (group, number) => this.#fence.arm(group, number),
+      arm: (group, number) => this.#watch.ordered(this.#fence.arm(group, number)),
       commit: (group, number) => this.#commit(group, number),
       close: (group, armed) => this.#fence.close(group, armed),
       forward: (group, armed, macs) => this.#fence.forward(group, armed, this.#addresses.stations(group, macs)),
@@ -139,7 +140,7 @@ export class Daemon {
       resetConnections: (group) => this.#addresses.resetConnections(group),
       saveVotes: (effect) => this.#fence.saveVotes(effect),
       placeAddresses: (group, wanted, by) => this.#addresses.place(group, wanted, by, monotonic()),
-      announce: (group, term) => this.#addresses.announce(group, term, monotonic()),
+      announce: (effect) => this.#addresses.announce(effect, monotonic()),
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
@@ -153,16 +154,26 @@ export class Daemon {
     };
   }
 
+  #newWatch(): OwnWatch {
+    return new OwnWatch({
+      runtime: this.#runtime,
+      adapters: this.#options.adapters,
+      fence: () => this.#fence.fence.test(),
+      state: () => this.#engine.state,
+      input: (...inputs) => this.#engine.input(...inputs),
+    });
+  }
+
   #newReload(): Reload {
     const { args, adapters } = this.#options;
     return new Reload({
       file: args.config,
       prepare: () => prepareSoon(args, adapters),
       state: () => this.#engine.state,
-      keys: () => this.#keys,
+      running: () => ({ cluster: this.#cluster, self: this.#self, keys: this.#keys }),
       now: monotonic,
       apply: (prepared) => this.#reconfigure(prepared),
-      tell: (text) => this.#trouble("config-refused", text, "warning"),
+      tell: (code, text, level) => this.#trouble(code, text, level),
     });
   }
 
@@ -205,7 +216,7 @@ export class Daemon {
     return {
       view: () => ({
         view: viewOf(this.#engine.state, monotonic()),
-        engine: this.#runtime.view(),
+        engine: this.#engineView(),
         links: this.#links.view(),
       }),
       input: (input) => this.#engine.input(input),
@@ -214,6 +225,10 @@ export class Daemon {
       trouble: (code, text, level) => this.#trouble(code, text, level),
       send: (message) => this.#control.send(message),
     };
+  }
+
+  #engineView(): EngineView {
+    return { ...this.#runtime.view(), unconfirmed_ms: this.#reload.unconfirmed_ms };
   }
 
   #newRestart(): Restart {
@@ -274,23 +289,18 @@ export class Daemon {
 
   /** From the network. */
   #heard(inputs: readonly Input[]): void {
-    this.#lookForPause();
+    this.#watch.lookBack(this.#wakeup.overdue());
     this.#engine.input(...inputs);
     this.#restart.turn();
   }
 
   #woken(now: Instant, late_ms: number): void {
-    this.#lookForPause();
+    this.#watch.lookBack(late_ms);
     // What came meanwhile is known before anything is said.
     if (late_ms > this.#cluster.timing.heartbeat / 2) this.#links.read();
     this.#addresses.run(now);
     this.#engine.input({ kind: "tick" });
     this.#restart.turn();
-  }
-
-  #lookForPause(): void {
-    const for_ms = this.#runtime.paused();
-    if (for_ms > 0) this.#engine.input({ kind: "paused", for_ms });
   }
 
   #commit(group: GroupName, number: number): Result<void, string> {
@@ -305,12 +315,8 @@ export class Daemon {
     this.#narrowFence();
     // A port that another program had tells nobody when it is free.
     this.#links.open();
-    for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
-    const offset = Date.now() - monotonic();
-    if (Math.abs(offset - this.#wallOffset) > CLOCK_STEP_MS) {
-      this.#wallOffset = offset;
-      this.#engine.input({ kind: "wallClock", offset_ms: offset });
-    }
+    for (const rejected of this.#links.takeRejected()) this.#engine.input(rejected);
+    this.#watch.second();
     const dropped = this.#control.takeDropped();
     if (dropped > 0)
       this.#trouble("control-slow", `control does not read: ${dropped} messages to it were lost`, "warning");

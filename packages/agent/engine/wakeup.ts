@@ -30,6 +30,11 @@ export class Wakeup {
     if (typeof watched === "number") check("watching the timer", watched);
   }
 
+  /** By how much the deadline is missed now, when something else woke the loop. */
+  overdue(): number {
+    return Math.max(0, native.monotonic() / 1e6 - this.#deadline);
+  }
+
   /** The next wake-up replaces the one before; a time in the past wakes at once. */
   at(deadline: Instant): void {
     if (deadline === this.#deadline) return;

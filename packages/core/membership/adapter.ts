@@ -41,6 +41,8 @@ export interface Adapter {
   unansweredProbes: number;
   nextLook: Instant;
   nextProbe: Instant;
+  /** In this silence: since when somebody else is known to hear its network. */
+  contradictedSince: Instant | undefined;
   /** Since when another node misses a node on this network, or hears nothing there itself. */
   missedSince: Instant | undefined;
   nextTell: Instant;
@@ -74,6 +76,7 @@ export function newAdapter(name: InterfaceName, now: Instant): Adapter {
     unansweredProbes: 0,
     nextLook: now,
     nextProbe: now,
+    contradictedSince: undefined,
     missedSince: undefined,
     nextTell: now,
     state: "undecided",
@@ -92,6 +95,7 @@ export function heardFrame(adapter: Adapter, since: Instant, limit_ms: number, n
   adapter.surelyHeardAt = since > (adapter.surelyHeardAt ?? since - 1) ? since : adapter.surelyHeardAt;
   adapter.idleCounts = 0;
   adapter.unansweredProbes = 0;
+  adapter.contradictedSince = undefined;
 }
 
 /** How long nothing at all has been received, as far as it was up. */
@@ -133,6 +137,7 @@ export function excuseAdapter(adapter: Adapter, gap: Milliseconds, now: Instant)
   adapter.upAt = moved(adapter.upAt) ?? adapter.upAt;
   adapter.idleCounts = 0;
   adapter.unansweredProbes = 0;
+  adapter.contradictedSince = undefined;
 }
 
 /** What one other node can say of a network. */
@@ -141,6 +146,8 @@ export type Witness =
   | "hears"
   /** It has an adapter there that works as far as it knows, and hears nothing either. */
   | "deaf"
+  /** What it said is older than that. */
+  | "not-yet"
   /** It has none there, is itself cut off there, or is not heard at all. */
   | "cannot-tell";
 
@@ -155,8 +162,11 @@ export interface Evidence {
   readonly others: readonly Witness[];
   /** A reference answered here before, so its silence means something. */
   readonly referenceBefore: boolean;
-  /** Another adapter of this node hears a station that used to be heard by this one too. */
+  /** No other node can tell, and another adapter of this one hears a station that used to be heard by this one too. */
   readonly neighbourHears: boolean;
+  /** How long somebody else is known to hear its network, and how long that has to be: a network heals here and there. */
+  readonly contradicted_ms: number;
+  readonly sure_ms: number;
 }
 
 /** Undefined: too early to say something else than before. */
@@ -165,13 +175,16 @@ export function verdict(evidence: Evidence): AdapterState | undefined {
   const { silent_ms, limit_ms } = evidence;
   if (silent_ms < limit_ms) return "ok";
   if (!evidence.looked) return silent_ms < 2 * limit_ms ? undefined : "undecided";
-  if (evidence.others.includes("hears")) return "silent";
+  const sure = evidence.contradicted_ms >= evidence.sure_ms;
+  if (evidence.others.includes("hears")) return sure ? "silent" : undefined;
   // Reports of the others are older than the silence at first.
   if (silent_ms < 2 * limit_ms) return undefined;
   const deaf = evidence.others.filter((other) => other === "deaf").length;
   // Two that hear nothing are as well one that is mute and one that has nobody else to hear.
   if (deaf >= 2 || (deaf === 1 && evidence.referenceBefore)) return "network-down";
-  return deaf === 0 && evidence.neighbourHears ? "silent" : "undecided";
+  if (evidence.others.includes("not-yet")) return undefined;
+  if (!evidence.neighbourHears) return "undecided";
+  return sure ? "silent" : undefined;
 }
 
 /** It cannot carry an address. */

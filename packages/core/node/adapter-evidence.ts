@@ -17,21 +17,37 @@ const NEVER_MS = 65_535;
 /** Counts, or questions, in vain before silence counts as looked at. */
 const LOOKS = 3;
 
+/** Brings `contradictedSince` up to date. */
 export function evidenceOf(state: NodeState, adapter: Adapter, now: Instant): Evidence {
   const silent_ms = silence(adapter, now);
-  const limit_ms = limitOf(state, adapter);
-  const quiet = { down: adapter.down, silent_ms, limit_ms, referenceBefore: adapter.referenceAt !== undefined };
-  if (adapter.down !== undefined || silent_ms < limit_ms)
-    return { ...quiet, looked: false, others: [], neighbourHears: false };
+  const heard = adapter.down !== undefined || silent_ms < marginOf(state);
+  const others = heard ? [] : [...state.peers.values()].map((peer) => witness(state, adapter, peer, now));
+  const nobodySays = !others.some((other) => other === "deaf" || other === "not-yet");
+  const neighbour = !heard && nobodySays && neighbourHears(state, adapter, now);
+  if (!neighbour && !others.includes("hears")) adapter.contradictedSince = undefined;
+  else adapter.contradictedSince ??= now;
   return {
-    ...quiet,
+    down: adapter.down,
+    silent_ms,
+    limit_ms: limitOf(state, adapter),
     looked: wasLookedAt(adapter),
-    others: [...state.peers.values()].map((peer) => witness(state, adapter, peer, now)),
-    neighbourHears: neighbourHears(state, adapter, now),
+    others,
+    referenceBefore: adapter.referenceAt !== undefined,
+    neighbourHears: neighbour,
+    contradicted_ms: between(adapter.contradictedSince ?? now, now),
+    sure_ms: sureOf(state, adapter),
   };
 }
 
-function wasLookedAt({ frames, idleCounts, referenceAt, unansweredProbes }: Adapter): boolean {
+/** In time for a fresh silence; one that all shared ends on one node before it does on another. */
+export function sureOf({ cluster }: NodeState, { state }: Adapter): number {
+  const { heartbeat, dead } = cluster.timing;
+  return state === "ok" ? heartbeat / 2 : dead;
+}
+
+function wasLookedAt({ linked, frames, idleCounts, referenceAt, unansweredProbes }: Adapter): boolean {
+  // Where no heartbeat has to come, nothing has to but answers.
+  if (!linked && unansweredProbes < LOOKS) return false;
   if (frames !== undefined) return idleCounts >= LOOKS;
   return referenceAt !== undefined && unansweredProbes >= LOOKS;
 }
@@ -39,10 +55,11 @@ function wasLookedAt({ frames, idleCounts, referenceAt, unansweredProbes }: Adap
 /** Longer than three looks at an adapter that nothing is known to come to. */
 const UNUSED_LIMIT_MS = 3500;
 
-/** How long an adapter may hear nothing. */
-export function limitOf({ cluster }: NodeState, { linked, used }: Adapter): number {
+/** How long an adapter may hear nothing. One that is silent but for the answers to rare questions, longer. */
+export function limitOf({ cluster }: NodeState, { linked, used, upAt, heardAt, linkHeardAt }: Adapter): number {
   const { dead } = cluster.timing;
-  return linked || used ? dead : Math.max(UNUSED_LIMIT_MS, 2 * dead);
+  const peersAlone = linked && between(linkHeardAt ?? upAt, heardAt ?? upAt) <= dead;
+  return peersAlone || (used && !linked) ? dead : Math.max(UNUSED_LIMIT_MS, 2 * dead);
 }
 
 /** What came later than this after the last frame here came while this adapter heard nothing. */
@@ -69,8 +86,7 @@ function witness(state: NodeState, adapter: Adapter, peer: Peer, now: Instant): 
   if (report.state === "down" || report.state === "no-carrier" || report.state === "silent") return "cannot-tell";
   const heardAt = heardByPeer(state, adapter, peer, report);
   if (heardAt !== undefined && between(silentSince(adapter), heardAt) >= marginOf(state)) return "hears";
-  const deaf = report.heardAge_ms >= Math.min(limitOf(state, adapter), NEVER_MS);
-  return deaf && report.state !== "ok" ? "deaf" : "cannot-tell";
+  return report.heardAge_ms >= Math.min(limitOf(state, adapter), NEVER_MS) ? "deaf" : "not-yet";
 }
 
 /** When the peer last received, for certain, what shows that its network lives and is not only this adapter's own noise. */

@@ -6,7 +6,7 @@
  * where nothing is heard for more than an interval, where another node misses somebody, and now and then on an adapter
  * without a link.
  */
-import { evidenceOf, limitOf, linksOn, reportOf, saysNow, siblingsOf } from "./adapter-evidence.ts";
+import { evidenceOf, limitOf, linksOn, reportOf, saysNow, siblingsOf, sureOf } from "./adapter-evidence.ts";
 import { tellAdapter } from "./adapter-events.ts";
 import { placeOnAdapters } from "./swapping.ts";
 import { type NodeState, tellEverybody } from "./state.ts";
@@ -171,9 +171,12 @@ export function watchAdapters(state: NodeState, now: Instant): void {
   for (const adapter of state.adapters.values()) {
     watchMissing(state, adapter, now);
     if (adapter.down !== undefined) continue;
+    const every = lookEvery(state, adapter, now);
+    // What was put off in quieter times is not waited for.
+    adapter.nextLook = earliest(adapter.nextLook, after(now, every));
     if (looksClosely(state, adapter, now) && now >= adapter.nextLook) {
       counted.push(adapter.interface);
-      adapter.nextLook = after(now, lookEvery(state, adapter, now));
+      adapter.nextLook = after(now, every);
     }
     ask(state, adapter, now);
   }
@@ -210,9 +213,10 @@ function lookEvery(state: NodeState, adapter: Adapter, now: Instant): number {
 
 /** Ask the stations of its network: of an adapter that hears now and then, of one that does not, often. */
 function ask(state: NodeState, adapter: Adapter, now: Instant): void {
+  const every = probeEvery(state, adapter, now);
+  adapter.nextProbe = earliest(adapter.nextProbe, after(now, every));
   if (now < adapter.nextProbe) return;
   const addresses = state.stations.get(adapter.interface) ?? [];
-  const every = probeEvery(state, adapter, now);
   adapter.nextProbe = after(now, every);
   if (addresses.length === 0) return;
   adapter.unansweredProbes += 1;
@@ -303,6 +307,8 @@ export function adaptersDeadline(state: NodeState, now: Instant): Instant {
     if (adapter.missedSince !== undefined && adapter.nextTell > now) next = earliest(next, adapter.nextTell);
     const decided = after(now, limitOf(state, adapter) - silence(adapter, now));
     if (decided > now) next = earliest(next, decided);
+    const sure = after(adapter.contradictedSince ?? NEVER, sureOf(state, adapter));
+    if (sure > now) next = earliest(next, sure);
   }
   // What became due by another input is due now: that this node was late with it would be a stall.
   return next < now ? now : next;

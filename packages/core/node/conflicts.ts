@@ -25,7 +25,7 @@ export const KEPT_AFTER_MS = 1000;
 /** When nothing is wrong; the nodes take turns. */
 export const PROBE_EVERY_MS = 30_000;
 /** While somebody else has an address, or lately had. */
-export const SUSPICIOUS_EVERY_MS = 2000;
+export const SUSPICIOUS_EVERY_MS = 1000;
 /** Probes in a row without a sign of the stranger: it is gone. */
 const SILENT_PROBES = 3;
 /** At the start, within the time for which nobody stands anyway (`dead`): a first claim waits for no probe. */
@@ -287,14 +287,14 @@ function probe(state: NodeState, group: Group, room: number, now: Instant): numb
 function beginRound(state: NodeState, group: Group, now: Instant): void {
   const { conflicts } = group;
   const { strangers } = conflicts;
-  // What a standby found is the owner's business now.
-  if (group.announcedTerm === undefined && strangers.size > 0 && isOwnerKnown(state, group, now)) strangers.clear();
+  if (group.announcedTerm === undefined && strangers.size > 0 && isOwnerKnown(state, group, now))
+    leaveToOwner(state, group, now);
   for (const [address, stranger] of strangers) {
     stranger.silent += 1;
     if (stranger.silent > SILENT_PROBES) gone(state, group, address, stranger, now);
   }
   if (strangers.size === 0) conflicts.yielded = false;
-  if (!conflicts.twoAnswered) conflicts.twice = 0;
+  if (!conflicts.twoAnswered) onlyOneAnswers(state, group, now);
   conflicts.twoAnswered = false;
   conflicts.answers.clear();
 }
@@ -308,16 +308,38 @@ function pauseAfter(state: NodeState, probes: number): number {
   return (PROBE_EVERY_MS * (place + 1)) / nodes.length;
 }
 
+/** What was found while nobody owned the group. */
+function leaveToOwner(state: NodeState, group: Group, now: Instant): void {
+  const { strangers } = group.conflicts;
+  const told = [...strangers.values()].some(({ toldAt }) => toldAt !== undefined);
+  strangers.clear();
+  if (told) over(state, group, `${group.config.name} has an owner: ${state.self.name} leaves the stranger to it`, now);
+}
+
+function onlyOneAnswers(state: NodeState, group: Group, now: Instant): void {
+  const { conflicts, config } = group;
+  conflicts.twice = 0;
+  if (conflicts.twiceToldAt === undefined) return;
+  conflicts.twiceToldAt = undefined;
+  over(
+    state,
+    group,
+    `one station alone claims an address of ${config.name} again, as far as ${state.self.name} hears`,
+    now,
+  );
+}
+
+function over(state: NodeState, group: Group, text: string, now: Instant): void {
+  happened(state, now, { code: "address-conflict-over", group: group.config.name, text });
+}
+
 function gone(state: NodeState, group: Group, address: IpAddress, stranger: Stranger, now: Instant): void {
   const { strangers } = group.conflicts;
   strangers.delete(address);
   if (stranger.toldAt === undefined || strangers.size > 0) return;
   const { name } = group.config;
-  happened(state, now, {
-    code: "address-conflict-over",
-    group: name,
-    text: `${stranger.mac} claims ${address} no more, and nobody another address of ${name}, as far as ${state.self.name} hears`,
-  });
+  const others = group.config.addresses.length > 1 ? `, nor anybody another address of ${name}` : "";
+  over(state, group, `${stranger.mac} claims ${address} no more${others}, as far as ${state.self.name} hears`, now);
 }
 
 /** This node has just become the owner: what it knows of a stranger it asks for again. */

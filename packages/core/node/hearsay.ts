@@ -71,6 +71,7 @@ export function viewUnheard(state: NodeState, node: NodeConfig, now: Instant): P
     reports: [],
     reportsAge_ms: undefined,
     groups: [],
+    adapters: [],
     about: undefined,
   };
 }

@@ -176,9 +176,13 @@ export function wantAddresses(state: NodeState, group: Group, wanted: boolean): 
   state.later.push({ kind: "placeAddresses", group: group.config.name, wanted, adapters });
 }
 
+/** The old owner's fence ends in whole ticks of its kernel, and late by at most one more. */
+const PASSED_ON_SLACK_MS = 20;
+
 function opened(state: NodeState, group: Group, first: boolean, now: Instant): void {
   const { lease, config, marks } = group;
   if (lease.state.role !== "holding") return;
+  if (first) group.passedOnUntil = group.relayUntil && after(now, state.cluster.timing.keep + PASSED_ON_SLACK_MS);
   // F5: the first commit ended it.
   group.relayUntil = undefined;
   group.owner = state.self.name;
@@ -220,7 +224,9 @@ function round(value: number): number {
 /** The fence is open and the addresses are in place: tell the neighbours. */
 export function announce(state: NodeState, group: Group): void {
   if (group.announcedTerm === undefined) return;
-  state.effects.push({ kind: "announce", group: group.config.name, term: group.announcedTerm });
+  const { announcedTerm: term, passedOnUntil, config } = group;
+  const proves = passedOnUntil === undefined ? {} : { provesFrom: passedOnUntil };
+  state.effects.push({ kind: "announce", group: config.name, term, ...proves });
 }
 
 function ended(state: NodeState, group: Group, why: EndCause, successor: NodeName | undefined, now: Instant): void {
@@ -230,7 +236,10 @@ function ended(state: NodeState, group: Group, why: EndCause, successor: NodeNam
   if (why === "handed-over" && successor !== undefined) return handedOver(state, group, successor, now);
   ownsNoLonger(state, group);
   if (wasOpen || why === "no-majority") {
-    const reason = why === "no-majority" ? "no majority of the voters for too long" : (group.move?.cause ?? why);
+    const reason =
+      why === "no-majority"
+        ? "no majority of the voters for too long"
+        : (group.move?.cause ?? (state.unfit.size > 0 ? "it is not fit to own anything" : why));
     group.cause = `${state.self.name} released it: ${reason}`;
     happened(state, now, {
       code: "group-released",

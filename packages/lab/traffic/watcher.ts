@@ -11,7 +11,7 @@ import { macBytes } from "@holdfast/core/units/mac.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { OverlapDetector } from "../overlap.ts";
 import type { ProbeKind, Violation } from "../overlap.ts";
-import { LINKS, PROBE_SOURCES, port, probeSource, probeSource6 } from "../topology.ts";
+import { PROBE_SOURCES, portsOf, probeSource, probeSource6 } from "../topology.ts";
 import type { Topology } from "../topology.ts";
 import {
   FRAME_SLOT,
@@ -93,8 +93,7 @@ export class Watcher {
   openCaptures(topology: Topology): void {
     const filter = towards(topology.watch.mac);
     this.#captures = topology.nodes.flatMap((node) =>
-      LINKS.map((link): Capture => {
-        const name = port(node.name, link);
+      portsOf(node).map((name): Capture => {
         const native = this.#native;
         const fd = socket.must(native.socket(socket.AF_PACKET, socket.SOCK_RAW, 0), `capture on ${name}`);
         socket.must(native.attachFilter(fd, filter), `filter on ${name}`);
@@ -174,15 +173,17 @@ export class Watcher {
 
 function volley(topology: Topology, sequence: number): Volley {
   const { watch, service } = topology;
-  const frames: { readonly kind: ProbeKind; readonly bytes: Uint8Array }[] = topology.nodes.flatMap((node) => {
-    const ends = { from: watch.mac, to: node.mac };
-    return [
-      { kind: "arp" as const, bytes: arpProbe(ends, probeSource(sequence), service.address) },
-      { kind: "udp4" as const, bytes: udp4Probe(ends, watch.address, service.address) },
-      { kind: "ndp" as const, bytes: ndpProbe(ends, probeSource6(sequence), service.address6) },
-      { kind: "udp6" as const, bytes: udp6Probe(ends, watch.address6, service.address6) },
-    ];
-  });
+  const macs = topology.nodes.flatMap((node) => [node.mac, ...(node.standby ? [node.standby.mac] : [])]);
+  const frames: { readonly kind: ProbeKind; readonly bytes: Uint8Array }[] = macs
+    .map((to) => ({ from: watch.mac, to }))
+    .flatMap((ends) => {
+      return [
+        { kind: "arp" as const, bytes: arpProbe(ends, probeSource(sequence), service.address) },
+        { kind: "udp4" as const, bytes: udp4Probe(ends, watch.address, service.address) },
+        { kind: "ndp" as const, bytes: ndpProbe(ends, probeSource6(sequence), service.address6) },
+        { kind: "udp6" as const, bytes: udp6Probe(ends, watch.address6, service.address6) },
+      ];
+    });
   const data = new Uint8Array(frames.length * FRAME_SLOT);
   const payloads: number[] = [];
   frames.forEach(({ kind, bytes }, i) => {

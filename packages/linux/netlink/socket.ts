@@ -5,8 +5,8 @@ import { constants } from "node:os";
 import { failure, success } from "@holdfast/core/units/result.ts";
 import type { Result } from "@holdfast/core/units/result.ts";
 import { check, errnoName } from "../load.ts";
-import { attributes, messages, readI32, readText, readU32, TYPE_DONE, TYPE_ERROR } from "./message.ts";
-import type { Message } from "./message.ts";
+import { ACK, attributes, messages, readI32, readText, readU32, REQUEST, TYPE_DONE, TYPE_ERROR } from "./message.ts";
+import type { Message, MessageWriter } from "./message.ts";
 import type { Native, PollHandle } from "../native.ts";
 
 const { EAGAIN, EINTR, EIO, ENOBUFS } = constants.errno;
@@ -55,6 +55,20 @@ function netlinkAddress(): Uint8Array {
   const address = new Uint8Array(12);
   new Uint16Array(address.buffer)[0] = AF_NETLINK;
   return address;
+}
+
+/** NLMSG_NOOP: acknowledged, and nothing else. */
+const TYPE_NOOP = 1;
+
+/** Whether the kernel answers at all. */
+export function answers(socket: RequestSocket, writer: MessageWriter): Result<void, string> {
+  writer.reset();
+  writer.begin(TYPE_NOOP, REQUEST | ACK);
+  writer.end();
+  const [error] = socket.acknowledge(writer.bytes, 1);
+  return error === undefined
+    ? success(undefined)
+    : failure(`the kernel does not answer by netlink: ${describe(error)}`);
 }
 
 /** Asks and reads the answers before it returns. */

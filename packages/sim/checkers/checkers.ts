@@ -1,4 +1,5 @@
 /** All that is checked while a world runs; a broken rule ends it. */
+import { ClientsChecker } from "./clients.ts";
 import { IdentitiesChecker } from "./identities.ts";
 import { OwnersChecker } from "./owners.ts";
 import type { Report } from "./report.ts";
@@ -6,12 +7,14 @@ import { ServiceChecker } from "./service.ts";
 import type { Silences } from "./silences.ts";
 import { VotesChecker } from "./votes.ts";
 import type { VirtualNode } from "../virtual-node.ts";
+import type { Wiring } from "../wiring.ts";
 import type { GroupConfig } from "@holdfast/core/cluster.ts";
 
 interface World {
   readonly now: number;
   readonly steps: number;
   readonly nodes: ReadonlyMap<string, VirtualNode>;
+  readonly wiring: Wiring | undefined;
   over: boolean;
 }
 
@@ -25,6 +28,7 @@ export class Checkers {
   readonly votes: VotesChecker;
   readonly identities: IdentitiesChecker;
   readonly service: ServiceChecker;
+  readonly clients: ClientsChecker;
 
   /** `silences`: nodes may go on without a majority, and two of them own when one hears nothing of the other (Q3). */
   readonly silences: Silences | undefined;
@@ -40,5 +44,6 @@ export class Checkers {
     this.votes = new VotesChecker(this.report);
     this.identities = new IdentitiesChecker(this.report);
     this.service = new ServiceChecker(this.report);
+    this.clients = new ClientsChecker(world, groups);
   }
 }

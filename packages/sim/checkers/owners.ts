@@ -113,8 +113,8 @@ export class OwnersChecker {
     if (source !== undefined && kernel.fence.relaysFrom(group, now)?.[segment] === source) return fence;
     const forwards = kernel.fence.forwardsTo(group, now);
     if (forwards === undefined || hops >= HOPS_MAX) return undefined;
-    const next = fences.find((each) => macAt(each.kernel, group, this.#segments, segment) === forwards[segment]);
-    const own = macAt(kernel, group, this.#segments, segment);
+    const next = fences.find((each) => [...each.kernel.macs.values()].some((mac) => mac === forwards[segment]));
+    const own = macAt(kernel, group, segment);
     return next === undefined ? undefined : this.#endOf(fences, next, own, group, segment, hops + 1);
   }
 
@@ -128,11 +128,8 @@ export class OwnersChecker {
   }
 }
 
-function macAt(
-  kernel: VirtualKernel,
-  group: GroupName,
-  segments: ReadonlyMap<GroupName, readonly string[]>,
-  segment: number,
-): Mac | undefined {
-  return kernel.macs.get(segments.get(group)?.[segment] ?? "");
+/** The station that its frames for the group come from. */
+function macAt(kernel: VirtualKernel, group: GroupName, segment: number): Mac | undefined {
+  const on = kernel.placed.get(group)?.[segment];
+  return on === undefined ? undefined : kernel.macs.get(on);
 }

@@ -1,4 +1,5 @@
 /** Every scenario by its name. */
+import { adapters } from "./adapters.ts";
 import { available, hold } from "./alone.ts";
 import { fleet } from "./fleet.ts";
 import { generations } from "./generations.ts";
@@ -19,6 +20,7 @@ export const SCENARIOS: readonly Scenario[] = [
   oneLink,
   loss,
   fleet,
+  adapters,
 ];
 
 export function scenarioNamed(name: string): Scenario | undefined {

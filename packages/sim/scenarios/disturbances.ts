@@ -1,5 +1,6 @@
 /** What happens to a hostile world from outside, one thing at a time. */
 import { BACK, LAN, PRIV, SERVICE } from "./clusters.ts";
+import { MACHINE_FAULTS } from "./machine-faults.ts";
 import type { VirtualCluster } from "../virtual-cluster.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { GroupName, NodeName } from "@holdfast/core/units/names.ts";
@@ -9,7 +10,7 @@ import type { Mac } from "@holdfast/core/units/mac.ts";
 /** What an operator waits for an answer, in leases: it is over before the world is. */
 const PATIENCE_LEASES = 4;
 
-interface Place {
+export interface Place {
   readonly world: VirtualCluster;
   /** A node, another or the same one, and a group, at random. */
   readonly name: NodeName;
@@ -18,28 +19,41 @@ interface Place {
   readonly request: number;
 }
 
-type Disturbance = readonly [share: number, happens: (place: Place) => void];
+/** What it is called in the report of a long run, and how often it happens among the others. */
+export type Disturbance = readonly [share: number, called: string, happens: (place: Place) => void];
 
 const DISTURBANCES: readonly Disturbance[] = [
-  [10, ({ world, name }) => world.kill(name)],
-  [12, ({ world, name }) => world.isolate(name)],
-  [8, ({ world, name, other }) => world.cut.add(`${name} ${other}`)],
-  [6, splitInTwo],
-  [6, flapLink],
-  [22, ({ world }) => world.cut.clear()],
-  [5, ({ world, name }) => world.input(name, { kind: "stop" })],
-  [8, ({ world, name }) => world.setInterface(name, world.pick([SERVICE, BACK]), world.random() < 0.6)],
-  [14, moveAway],
-  [6, moveTo],
-  [4, ({ world, name, other, request }) => drain(world, name, other, request)],
-  [5, ({ world, name, other, request }) => ask(world, name, request, other, { kind: "undrain", node: other })],
-  [3, stopAWhile],
-  [2, ruleSetVanishes],
-  [2, conflict],
-  [1, ({ world, name }) => world.input(name, { kind: "wallClock", offset_ms: Math.floor(world.random() * 1e12) })],
+  [10, "kills", ({ world, name }) => world.kill(name)],
+  [12, "isolations", ({ world, name }) => world.isolate(name)],
+  [8, "one-way cuts", ({ world, name, other }) => world.cut.add(`${name} ${other}`)],
+  [6, "splits", splitInTwo],
+  [6, "link flaps", flapLink],
+  [22, "heals", ({ world }) => world.cut.clear()],
+  [5, "stops", ({ world, name }) => world.input(name, { kind: "stop" })],
+  [8, "interfaces", ({ world, name }) => world.setInterface(name, world.pick([SERVICE, BACK]), world.random() < 0.6)],
+  [14, "moves away", moveAway],
+  [6, "moves to", moveTo],
+  [4, "drains", ({ world, name, other, request }) => drain(world, name, other, request)],
+  [
+    5,
+    "undrains",
+    ({ world, name, other, request }) => ask(world, name, request, other, { kind: "undrain", node: other }),
+  ],
+  [3, "stalls", stopAWhile],
+  [2, "lost rules", ruleSetVanishes],
+  [2, "conflicts", conflict],
+  [
+    1,
+    "clock jumps",
+    ({ world, name }) => world.input(name, { kind: "wallClock", offset_ms: Math.floor(world.random() * 1e12) }),
+  ],
 ];
 
-const TOTAL = DISTURBANCES.reduce((sum, [share]) => sum + share, 0);
+const ALL: readonly Disturbance[] = [...DISTURBANCES, ...MACHINE_FAULTS];
+
+function totalOf(disturbances: readonly Disturbance[]): number {
+  return disturbances.reduce((sum, [share]) => sum + share, 0);
+}
 
 export function move(world: VirtualCluster, request: number): void {
   const names = [...world.nodes.keys()];
@@ -56,10 +70,14 @@ export function disturb(world: VirtualCluster, request: number, powerLoss: numbe
   const place: Place = { world, name, other: world.pick(names), group: world.pick(world.cluster.groups).name, request };
   if (world.node(name).daemon === undefined) return world.start(name);
   if (world.random() < powerLoss) return loseMemory(place);
-  let dice = world.random() * TOTAL;
-  for (const [share, happens] of DISTURBANCES) {
+  // A planted fault is looked for in the worlds in which it was found first.
+  const disturbances = Object.keys(world.plant).length === 0 ? ALL : DISTURBANCES;
+  let dice = world.random() * totalOf(disturbances);
+  for (const [share, called, happens] of disturbances) {
     dice -= share;
-    if (dice < 0) return happens(place);
+    if (dice >= 0) continue;
+    world.disturbances.set(called, (world.disturbances.get(called) ?? 0) + 1);
+    return happens(place);
   }
 }
 

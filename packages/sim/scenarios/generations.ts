@@ -1,13 +1,13 @@
 /**
- * Voters come and go while everything else goes wrong (ownership.md G1 to G5): an operator writes a configuration with one
- * voter more or less, each node takes it over when its own rules allow, and daemons start again with old files and new ones.
+ * Voters come and go, and T changes, while everything else goes wrong (ownership.md G1 to G5): an operator writes a
+ * configuration with one voter more or less, or with another T, each node takes it over when its own rules allow, and daemons start again with old files and new ones.
  */
 import { calm } from "./calm.ts";
-import { clusterOf, DEFAULT_TIMES, RATE_ERROR, SETTINGS, type Times } from "./clusters.ts";
+import { clusterOf, RATE_ERROR, SETTINGS, type Times } from "./clusters.ts";
 import { disturb } from "./disturbances.ts";
 import type { Outcome, Scenario, ScenarioOptions } from "./scenario.ts";
 import { VirtualCluster } from "../virtual-cluster.ts";
-import type { Cluster } from "@holdfast/core/cluster.ts";
+import type { Cluster, Timing } from "@holdfast/core/cluster.ts";
 import type { NodeName } from "@holdfast/core/units/names.ts";
 
 /** Machines there are; voters are some of them. */
@@ -16,22 +16,27 @@ const VOTERS_MIN = 2;
 /** Things the operator tries between two faults. */
 const TRIES = 4;
 const LEASES = 120;
+/** The share of generations that change T and not the voters. */
+const OTHER_LEASE = 0.3;
 /** Leases that faults rest at the end of a round of reloads, so that there is a next one. */
 const ROUND_LEASES = 12;
 
 export const generations: Scenario = {
   name: "generations",
-  about: "voters are added and removed one at a time, nodes reload and restart at any moment, with all other faults",
+  about:
+    "voters are added and removed one at a time, T changes, nodes reload and restart at any moment, with all other faults",
   run: (seed, options) => generationsWorld(seed, options),
 };
 
 function generationsWorld(seed: number, options: ScenarioOptions = {}): Outcome {
-  const times = (seed % 3 === 0 ? DEFAULT_TIMES : SETTINGS[3]) as Times;
+  // The longer of two leases is what the world's bounds are made from.
+  const times = (seed % 3 === 0 ? SETTINGS[1] : SETTINGS[3]) as Times;
+  const shorter = (seed % 3 === 0 ? SETTINGS[0] : SETTINGS[2]) as Times;
   const everybody = clusterOf(MACHINES, ["web"], times);
   const world = new VirtualCluster(everybody, seed, RATE_ERROR, options.plant);
   world.stepsMax = options.stepsMax ?? Number.POSITIVE_INFINITY;
   options.begin?.(world);
-  const operator = new Operator(world, everybody);
+  const operator = new Operator(world, everybody, clusterOf(MACHINES, ["web"], shorter).timing);
   operator.begin(3 + (seed % 2));
   const { dead } = world.cluster.timing;
   world.run(4 * dead);
@@ -59,12 +64,14 @@ function generationsWorld(seed: number, options: ScenarioOptions = {}): Outcome 
 class Operator {
   readonly #world: VirtualCluster;
   readonly #everybody: Cluster;
+  readonly #timings: readonly [Timing, Timing];
   /** The newest configuration that a running node took over, and one that is offered to them. */
   #entered: Cluster;
   #offered: Cluster;
 
-  constructor(world: VirtualCluster, everybody: Cluster) {
+  constructor(world: VirtualCluster, everybody: Cluster, shorter: Timing) {
     this.#world = world;
+    this.#timings = [everybody.timing, shorter];
     this.#everybody = everybody;
     this.#entered = everybody;
     this.#offered = everybody;
@@ -74,6 +81,7 @@ class Operator {
     this.#entered = this.#with(
       1,
       this.#everybody.nodes.slice(0, voters).map((node) => node.name),
+      this.#timings[0],
     );
     this.#offered = this.#entered;
     for (const node of this.#world.nodes.values()) node.cluster = this.#entered;
@@ -112,6 +120,13 @@ class Operator {
 
   #write(): void {
     const voters = this.#entered.nodes.map((node) => node.name);
+    const { timing } = this.#entered;
+    if (Object.keys(this.#world.plant).length === 0 && this.#world.random() < OTHER_LEASE) {
+      const other = this.#timings[timing === this.#timings[0] ? 1 : 0];
+      this.#offered = this.#with(this.#entered.generation + 1, voters, other);
+      return this.#count("lease changes");
+    }
+    this.#count("voter changes");
     const others = this.#everybody.nodes.map((node) => node.name).filter((name) => !voters.includes(name));
     const adds = others.length > 0 && (voters.length <= VOTERS_MIN || this.#world.random() < 0.5);
     const leaving = this.#world.pick(voters);
@@ -120,14 +135,19 @@ class Operator {
     const another = this.#world.pick(others);
     if (this.#world.plant.changesTwoVoters === true && others.length > 0)
       next.splice(0, next.length, ...voters.filter((name) => name !== leaving), another);
-    this.#offered = this.#with(this.#entered.generation + 1, next);
+    this.#offered = this.#with(this.#entered.generation + 1, next, timing);
   }
 
-  #with(generation: number, voters: readonly NodeName[]): Cluster {
+  #count(called: string): void {
+    const { disturbances } = this.#world;
+    disturbances.set(called, (disturbances.get(called) ?? 0) + 1);
+  }
+
+  #with(generation: number, voters: readonly NodeName[], timing: Timing): Cluster {
     const nodes = this.#everybody.nodes.filter((node) => voters.includes(node.name));
     const prefer = nodes.map((node) => node.name);
     const groups = this.#everybody.groups.map((group) => ({ ...group, prefer }));
     const digest = generation.toString(16).padStart(8, "0");
-    return { ...this.#everybody, generation, digest, nodes, groups };
+    return { ...this.#everybody, generation, digest, nodes, groups, timing };
   }
 }

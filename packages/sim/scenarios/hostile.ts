@@ -2,6 +2,7 @@
 import { calm } from "./calm.ts";
 import { clusterOf, type ClusterOptions, RATE_ERROR, SETTINGS, SLOW_TIMES, type Times } from "./clusters.ts";
 import { disturb, move } from "./disturbances.ts";
+import { reloadAll } from "./machine-faults.ts";
 import type { Outcome, Scenario, ScenarioOptions } from "./scenario.ts";
 import { type Cluster, EVERYBODY_MAX } from "@holdfast/core/cluster.ts";
 import { VirtualCluster } from "../virtual-cluster.ts";
@@ -15,13 +16,15 @@ const SEALED_LEASES = 25;
 
 export const hostile: Scenario = {
   name: "hostile",
-  about: "freezes, kills, lost memory, cuts, loss, delays, failing effects, moves, drains and stops at random",
+  about:
+    "freezes, kills, lost memory, cuts, loss, delays, failing effects, own failures, reloads, upgrades, moves and drains at random",
   run: (seed, options) => hostileWorld(seed, options),
 };
 
 export const sealed: Scenario = {
   name: "sealed",
-  about: "the same with sealed datagrams, an attacker who replays old ones and turns bits",
+  about:
+    "the same with sealed datagrams, an attacker who replays old ones, sends junk and turns bits, and keys that rotate",
   run: (seed, options) => hostileWorld(seed * SEALED_EVERY, options),
 };
 
@@ -62,6 +65,7 @@ export function hostileWorld(seed: number, options: ScenarioOptions = {}, make: 
     else disturb(world, request, powerLoss);
   }
   world.crashed = undefined;
+  reloadAll(world);
   return calm(world);
 }
 
@@ -92,7 +96,10 @@ function newWorld(seed: number, options: ScenarioOptions, make: ClusterOf): Virt
   const times = seed % 16 === 5 ? SLOW_TIMES : (SETTINGS[seed % SETTINGS.length] as Times);
   const world = new VirtualCluster(make(seed, times), seed, RATE_ERROR, options.plant);
   world.stepsMax = options.stepsMax ?? Number.POSITIVE_INFINITY;
-  if (seed % SEALED_EVERY === 0) world.sealDatagrams({ replay: 0.05, corrupt: 0.01 });
+  if (seed % SEALED_EVERY === 0) {
+    const junk = options.plant === undefined ? 0.02 : 0;
+    world.sealDatagrams({ replay: 0.05, corrupt: 0.01, junk });
+  }
   world.countsCrashes = seed % 11 === 0;
   world.node("n2").stationless = seed % 13 === 0;
   options.begin?.(world);

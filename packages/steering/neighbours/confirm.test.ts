@@ -158,17 +158,24 @@ test("a client that is first seen in a later round confirms; with nobody at all 
   assert.equal(refused.told[0]?.detail, "echo socket: EPERM");
 });
 
-test("many neighbours are asked 64 a round, each round others; echoes go to the first sixteen", () => {
+test("many neighbours are asked some a round, each round others, the gateway in each; a station of many addresses once", () => {
   const many = Array.from({ length: 150 }, (_, i) =>
     station(`10.0.1.${i}`, "neighbour", `02:00:00:00:01:${i.toString(16).padStart(2, "0")}`),
   );
-  const made = started([GATEWAY, ...many], V4);
+  const twice = many.map(({ address, mac }) => station(address.replace("10.0.1", "10.0.2"), "neighbour", mac));
+  const made = started([GATEWAY, ...many.flatMap((each, i) => [each, twice[i] as Station])], V4);
   const sent = runAll(made);
-  const asked = [...sent.values()].flat();
-  assert.equal(new Set(asked.filter((each) => each.startsWith("echo")).map((each) => each.split(" ")[2])).size, 16);
-  for (const frames of sent.values()) assert.ok(frames.filter((each) => each.startsWith("arp")).length <= 64);
-  const reached = new Set(asked.filter((each) => each.startsWith("arp")).map((each) => each.split(" ")[3]));
-  assert.equal(reached.size, 151, "all of them in three rounds");
+  const to = (frames: readonly string[], kind: string, word: number): (string | undefined)[] =>
+    frames.filter((each) => each.startsWith(kind)).map((each) => each.split(" ")[word]);
+  for (const frames of sent.values()) {
+    const [echoes, questions] = [to(frames, "echo", 2), to(frames, "arp", 3)];
+    assert.ok(echoes.length <= 16 && questions.length <= 64);
+    assert.ok(echoes.includes(GATEWAY.address));
+  }
+  const all = [...sent.values()].flat();
+  assert.equal(new Set(to(all, "echo", 2)).size, 1 + 5 * 15);
+  assert.equal(new Set(to(all, "arp", 3)).size, 151, "all of them in three rounds");
+  assert.ok(!to(all, "echo", 2).some((each) => each?.startsWith("10.0.2")));
 });
 
 test("the same again is not checked again; a new term, a moved address is; a group that is given up is not told of", () => {
@@ -186,6 +193,16 @@ test("the same again is not checked again; a new term, a moved address is; a gro
   made.port.answer.get(V4)?.(GATEWAY.address, 1041);
   assert.equal(made.told.length, 1);
   assert.equal(made.port.lines.size, 0);
+});
+
+test("after a planned move nobody is asked before the old owner has certainly ended to pass on", () => {
+  const { port, told, checks } = started([GATEWAY]);
+  checks.apply(announcement(8, V4), instant(2000), instant(2256));
+  assert.equal(checks.nextDeadline(), 2261);
+  checks.run(instant(2261));
+  assert.equal(port.taken().length, 1);
+  port.answer.get(V4)?.(GATEWAY.address, 2263);
+  assert.equal(told[0]?.after_ms, 263, "since the first announcement");
 });
 
 test("of a thousand addresses 64 have a socket at a time, a turn of the loop does a few, and each is told", () => {

@@ -73,12 +73,12 @@ interface Check {
   readonly term: number;
   readonly place: AnnouncedAddress;
   readonly startedAt: Instant;
+  /** The rounds are counted from here. */
+  readonly from: Instant;
   round: number;
   dueAt: Instant;
   line: EchoLine | undefined;
   readonly asked: Map<IpAddress, Station>;
-  /** How many neighbours were asked by unicast, so that each round goes on behind the one before. */
-  unicast: number;
 }
 
 export class Confirmations {
@@ -94,14 +94,18 @@ export class Confirmations {
     this.#told = told;
   }
 
-  /** The whole desired state, as for the announcements: what is new in it is checked, what is no longer in it is not. */
-  apply(desired: ReadonlyMap<GroupName, Announcement>, now: Instant): void {
+  /**
+   * The whole desired state, as for the announcements: what is new in it is checked, what is no longer in it is not. Before
+   * `provesFrom` an old owner may pass on to this node what arrives there.
+   */
+  apply(desired: ReadonlyMap<GroupName, Announcement>, now: Instant, provesFrom: Instant = now): void {
     const kept = this.#checks.filter((check) => holds(desired.get(check.group), check.term, check.place));
     for (const check of this.#checks) if (!kept.includes(check)) check.line?.close();
     const fresh: Check[] = [];
     for (const [group, { term, addresses }] of desired) {
       const before = this.#desired.get(group);
-      for (const place of addresses) if (!holds(before, term, place)) fresh.push(newCheck(group, term, place, now));
+      for (const place of addresses)
+        if (!holds(before, term, place)) fresh.push(newCheck(group, term, place, now, provesFrom));
     }
     this.#checks = [...kept, ...fresh];
     this.#desired = new Map(desired);
@@ -117,7 +121,7 @@ export class Confirmations {
     const stations = new Map<string, readonly Station[]>();
     const stationsOf = (place: AnnouncedAddress): readonly Station[] => {
       const key = `${place.interface} ${isIpv4(place.address)}`;
-      const known = stations.get(key) ?? this.#port.stations(place);
+      const known = stations.get(key) ?? oneOfEach(this.#port.stations(place));
       stations.set(key, known);
       return known;
     };
@@ -128,7 +132,7 @@ export class Confirmations {
         check.dueAt = after(now, BREATH_MS);
         continue;
       }
-      if (between(check.startedAt, now) >= CHECK_ENDS_MS && check.round > 0) this.#end(check, undefined, now);
+      if (between(check.from, now) >= CHECK_ENDS_MS && check.round > 0) this.#end(check, undefined, now);
       else this.#ask(check, stationsOf(check.place), now);
     }
     this.#setDueAt();
@@ -149,14 +153,14 @@ export class Confirmations {
       if (line.ok) check.line = line.value;
       else if (check.round === CHECK_AFTER_MS.length - 1) return this.#end(check, undefined, now, line.error);
     }
-    for (const station of check.line === undefined ? [] : stations.slice(0, ECHOED_MAX)) {
+    for (const station of check.line === undefined ? [] : someOf(stations, check.round, ECHOED_MAX)) {
       check.asked.set(station.address, station);
       check.line?.ask(station.address, check.round);
     }
     if (check.round >= UNICAST_FROM) this.#askEach(check, stations);
     check.round += 1;
-    const next = CHECK_AFTER_MS.find((delay) => after(check.startedAt, delay) > now) ?? CHECK_ENDS_MS;
-    check.dueAt = after(now, Math.max(BREATH_MS, next - between(check.startedAt, now)));
+    const next = CHECK_AFTER_MS.find((delay) => after(check.from, delay) > now) ?? CHECK_ENDS_MS;
+    check.dueAt = after(now, Math.max(BREATH_MS, next - between(check.from, now)));
   }
 
   /** A question of its own to each known station: the answer needs the address's entry, and makes it right. */
@@ -165,12 +169,10 @@ export class Confirmations {
     const mac = this.#port.macOf(name);
     const known = stations.filter((station) => station.mac !== undefined);
     if (mac === undefined || known.length === 0) return;
-    for (let i = 0; i < Math.min(UNICAST_MAX, known.length); i++) {
-      const station = known[(check.unicast + i) % known.length] as Station;
+    for (const station of someOf(known, check.round - UNICAST_FROM, UNICAST_MAX)) {
       check.asked.set(station.address, station);
       this.#port.send(name, question(mac, address, station));
     }
-    check.unicast += UNICAST_MAX;
   }
 
   #heard(check: Check, from: IpAddress, now: Instant): void {
@@ -195,14 +197,35 @@ export class Confirmations {
   }
 }
 
-function newCheck(group: GroupName, term: number, place: AnnouncedAddress, now: Instant): Check {
-  const dueAt = after(now, CHECK_AFTER_MS[0] ?? 0);
-  return { group, term, place, startedAt: now, round: 0, dueAt, line: undefined, asked: new Map(), unicast: 0 };
+function newCheck(group: GroupName, term: number, place: AnnouncedAddress, now: Instant, provesFrom: Instant): Check {
+  const from = provesFrom > now ? provesFrom : now;
+  const dueAt = after(from, CHECK_AFTER_MS[0] ?? 0);
+  return { group, term, place, startedAt: now, from, round: 0, dueAt, line: undefined, asked: new Map() };
 }
 
 function holds(announcement: Announcement | undefined, term: number, place: AnnouncedAddress): boolean {
   if (announcement?.term !== term) return false;
   return announcement.addresses.some((each) => each.address === place.address && each.interface === place.interface);
+}
+
+/** A station may have many addresses, and has one entry for ours. */
+function oneOfEach(stations: readonly Station[]): readonly Station[] {
+  const macs = new Set<Mac>();
+  return stations.filter(({ mac }) => {
+    if (mac === undefined) return true;
+    const isNew = !macs.has(mac);
+    macs.add(mac);
+    return isNew;
+  });
+}
+
+/** The gateways and references always, of the neighbours in each round the next ones. */
+function someOf(stations: readonly Station[], round: number, most: number): readonly Station[] {
+  const always = stations.filter(({ kind }) => kind !== "neighbour").slice(0, most);
+  const neighbours = stations.filter(({ kind }) => kind === "neighbour");
+  const room = Math.min(most - always.length, neighbours.length);
+  const next = Array.from({ length: room }, (_, i) => neighbours[(round * room + i) % neighbours.length] as Station);
+  return [...always, ...next];
 }
 
 function question(mac: Mac, address: IpAddress, station: Station): Uint8Array {
