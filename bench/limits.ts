@@ -49,6 +49,9 @@ export const LIMITS: readonly Limit[] = [
   ...none("loss", "changes", ["100ms"]),
   ...none("loss", "lost", ["100ms"]),
   { fault: "loss", timing: "10ms", figure: "changes", most: 2 },
+  ...none("flood", "changes", ["100ms"]),
+  ...none("flood", "lost", ["100ms"]),
+  ...none("forged", "changes", ["100ms"]),
   ...none("load", "changes", ["100ms"]),
   ...none("load", "counted moves", ["10ms"]),
 ];

@@ -39,6 +39,8 @@ export const FAULTS = {
   failback: "failback to the preferred node",
   reload: "reload of something else",
   loss: "30 % loss on both links for 20 s",
+  flood: "100,000 junk datagrams a second on the heartbeat port for 30 s",
+  forged: "the same in a node's own name, with its recorded headers",
   load: "four busy loops for 60 s",
 } as const;
 

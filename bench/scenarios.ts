@@ -4,6 +4,7 @@ import { runCommand } from "@holdfast/lab/command.ts";
 import { LabError } from "@holdfast/lab/directory.ts";
 import * as faults from "@holdfast/lab/faults.ts";
 import type { Lab } from "@holdfast/lab/lab.ts";
+import { flood } from "./flood.ts";
 import { PRODUCTS } from "./plan.ts";
 import type { BenchTiming, FaultName, ProductName } from "./plan.ts";
 import type { Product } from "./product.ts";
@@ -145,6 +146,8 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
     heal: ({ product }) => product.unload(),
     hold_ms: briefly,
   },
+  flood: { moves: false, failback: [], perform: (bench, owner) => flood(bench, owner, false), hold_ms: briefly },
+  forged: { moves: false, failback: [], perform: (bench, owner) => flood(bench, owner, true), hold_ms: briefly },
   loss: {
     moves: false,
     failback: [],

@@ -77,7 +77,7 @@ async function idle({ lab, product }: Bench): Promise<void> {
 }
 
 /** Long enough to be one round of its own. */
-const ONCE: ReadonlySet<FaultName> = new Set(["load"]);
+const ONCE: ReadonlySet<FaultName> = new Set(["flood", "forged", "load"]);
 const absent = new Set<FaultName>();
 
 /** A round that fails is reported, and the cluster set right for the next one. */

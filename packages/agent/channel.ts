@@ -35,6 +35,8 @@ export interface EngineView {
   /** Daemons before this one that ended without a word, each within a minute of the next. */
   readonly crashes: number;
   readonly lateness: LatenessView;
+  /** Until the configuration that runs is rolled back, unless an operator confirms it; undefined: it stays. */
+  readonly unconfirmed_ms?: number | undefined;
 }
 
 /** One link of the cluster, and this node's end of it. */
@@ -112,6 +114,15 @@ export type ToEngine =
   /** Replace the engine by its successor in place; answered by a `reply`. */
   | { readonly kind: "restart"; readonly id: number; readonly timeout_ms: number }
   /** Take the configuration file over, or say what that would do; answered by `reloaded`. */
-  | { readonly kind: "reload"; readonly id: number; readonly dryRun: boolean; readonly digest: string | undefined }
+  | {
+      readonly kind: "reload";
+      readonly id: number;
+      readonly dryRun: boolean;
+      readonly digest: string | undefined;
+      /** Rolled back after so many milliseconds, unless confirmed. */
+      readonly confirm_ms: number | undefined;
+    }
+  /** The reload that waits for it stays; answered by `reloaded`. */
+  | { readonly kind: "confirm"; readonly id: number }
   /** Control can not do its work (disk full, say), or can again (info): becomes an event every node sees. */
   | { readonly kind: "trouble"; readonly code: string; readonly text: string; readonly level: EventLevel };

@@ -32,14 +32,17 @@ export async function postJson(socket: string, path: string, body: object, timeo
   return decode(socket, status, text, text.includes('"holdfast.outcome/1"')) as Outcome;
 }
 
+export interface ReloadBody {
+  readonly dry_run: boolean;
+  readonly config?: string;
+  readonly confirm_ms?: number;
+}
+
 /** Throws ApiFailure when the request itself was wrong. */
-export async function postReload(
-  socket: string,
-  body: { readonly dry_run: boolean; readonly config?: string },
-  timeout_ms: number,
-): Promise<Reload> {
-  const text = JSON.stringify({ ...body, timeout_ms });
-  const answer = await exchange(socket, "POST", "/v1/reload", text, timeout_ms + PATIENCE_MS);
+export async function postReload(socket: string, body: ReloadBody | "confirm", timeout_ms: number): Promise<Reload> {
+  const [path, fields] = body === "confirm" ? ["/v1/confirm", {}] : ["/v1/reload", body];
+  const text = JSON.stringify({ ...fields, timeout_ms });
+  const answer = await exchange(socket, "POST", path, text, timeout_ms + PATIENCE_MS);
   return decode(socket, answer.status, answer.text, answer.text.includes('"holdfast.reload/1"')) as Reload;
 }
 

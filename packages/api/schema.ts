@@ -4,7 +4,8 @@
  *
  *   GET  /v1/status  /v1/links  /v1/history?group=G&limit=N  /v1/why/group/G  /v1/why/node/N
  *   GET  /v1/events?follow=1&since=N&last=N NDJSON, one Event a line; since: milliseconds since 1970
- *   POST /v1/reload {dry_run?, config?}  the answering node takes its configuration file over    -> Reload
+ *   POST /v1/reload {dry_run?, config?, confirm_ms?}  the answering node takes its configuration file over    -> Reload
+ *        confirm_ms: it is rolled back after that time, unless POST /v1/confirm {} comes before    -> Reload
  *        config: digest of the plan agreed to; status 200 done, planned or unchanged, 409 refused, 422 invalid, 502 failed
  *   POST /v1/restart {}   replaces the engine that answers, in place                -> Outcome, before it happens
  *   POST /v1/acknowledge {}  the alarms so far have been seen: they leave every node's status      -> Outcome
@@ -74,6 +75,8 @@ export interface EngineStatus {
   readonly first_renewal_ms: number | null;
   /** Daemons before it that ended without a word, each within a minute of the next. */
   readonly crashes: number;
+  /** Milliseconds until its configuration is rolled back unless confirmed; null: it stays. */
+  readonly unconfirmed_ms: number | null;
   /** How late its loop wakes, past each deadline. */
   readonly lateness: {
     /** Half an interval: more is late, and leases are checked before anything is sent. */
@@ -108,10 +111,30 @@ export interface NodeStatus {
   readonly drain_reason: string | null;
   /** What keeps it from owning a group that prefers it, such as `interface-down`. */
   readonly failing: readonly string[];
+  /** Those that its groups may use, once for each name that groups have for them; empty when it does not say. */
+  readonly adapters: readonly AdapterStatus[];
   /** Of its software; empty when the answering node does not know it. */
   readonly version: string;
   /** Ids of the keys that it opens, 8 hex digits each, the one it seals with first; empty when it does not say. */
   readonly keys: readonly string[];
+}
+
+export interface AdapterStatus {
+  /** As groups name it. */
+  readonly name: string;
+  /** The kernel's name on that node. */
+  readonly interface: string;
+  /**
+   * `down` (not there or administratively down), `no-carrier` and `silent` (nothing is received, though others hear its
+   * network) cannot carry addresses; in `network-down` (nobody hears anything there) and `undecided` nothing moves.
+   */
+  readonly state: "ok" | "down" | "no-carrier" | "silent" | "network-down" | "undecided";
+  /** Addresses of a group are on it. */
+  readonly used: boolean;
+  /** Milliseconds since a frame of anybody was received; null: never, or longer than a minute, or not looked at. */
+  readonly heard_ms: number | null;
+  /** The same for an answer of a reference address. */
+  readonly reference_ms: number | null;
 }
 
 export interface GroupStatus {
@@ -122,6 +145,8 @@ export interface GroupStatus {
   readonly since_ms: number | null;
   readonly addresses: readonly string[];
   readonly standbys: readonly string[];
+  /** Which adapter of the owner carries it: 0 the service adapter, then the standby adapters; the worst of its segments. */
+  readonly adapter: number;
   readonly state: "owned" | "moving" | "unowned" | "two-owners" | "unknown";
   /** Addresses of it that somebody else removed on the answering node, put back each time, since its daemon started. */
   readonly addresses_restored: number;

@@ -34,7 +34,7 @@ export function program(
     .addHelpText("after", EXIT_CODES)
     .showSuggestionAfterError()
     .exitOverride();
-  for (const add of [addLooking, addActing, addDaemon, addConfiguration, addKeys]) {
+  for (const add of [addLooking, addActing, addReplacing, addDaemon, addConfiguration, addKeys]) {
     add(
       root,
       (handler) =>
@@ -137,12 +137,26 @@ function addActing(root: Command, wrap: Wrap): void {
         return resume(context, group as string | undefined, actOptions(options));
       }),
     );
-  acting(root, "reload", "take this node's configuration file over, keeping what is open").action(
-    wrap(async (context, [options]) => {
-      const { reload } = await import("./reload.ts");
-      return reload(context, actOptions(options));
-    }),
-  );
+}
+
+/** What concerns the daemon that answers alone. */
+function addReplacing(root: Command, wrap: Wrap): void {
+  acting(root, "reload", "take this node's configuration file over, keeping what is open")
+    .option("--confirm <duration>", "roll it back after that time, unless: holdfast confirm", confirmTime)
+    .option("--confirmed", "what was reloaded with --confirm stays, as: holdfast confirm")
+    .action(
+      wrap(async (context, [options]) => {
+        const { confirmReload, reload } = await import("./reload.ts");
+        const { confirm, confirmed } = options as { confirm?: number; confirmed?: boolean };
+        if (confirmed === true) return confirmReload(context, actOptions(options));
+        return reload(context, { ...actOptions(options), confirm_ms: confirm });
+      }),
+    );
+  command(root, "confirm", "what was reloaded with --confirm stays")
+    .option("--timeout <duration>", "how long to wait for it", timeout, 10_000)
+    .action(
+      wrap(async (context, [options]) => (await import("./reload.ts")).confirmReload(context, actOptions(options))),
+    );
   acting(root, "restart", "replace this node's daemon in place, keeping what it owns").action(
     wrap(async (context, [options]) => {
       const { restart } = await import("./restart.ts");
@@ -209,6 +223,16 @@ function addConfiguration(root: Command, wrap: Wrap): void {
         return lint(context, files as string[], options as { node?: string });
       }),
     );
+  command(root, "doctor", "this machine and its network: what is wrong, why, and what to do")
+    .option("--config <file>", "the configuration", "/etc/holdfast/holdfast.yaml")
+    .option("--node <name>", "which node this machine is; the daemon's, or the host's name, when not given")
+    .addHelpText("after", "\nExit codes: 0 all is well, 3 warnings, 1 something is wrong.")
+    .action(
+      wrap(async (context, [options]) => {
+        const { doctor } = await import("./doctor.ts");
+        return doctor(context, options as { config: string; node?: string });
+      }),
+    );
   command(root, "schema", "the JSON Schema of holdfast.yaml, for editors").action(
     wrap(async (context) => (await import("./schema.ts")).schema(context)),
   );
@@ -270,6 +294,12 @@ function pauseTime(text: string): number {
   const value = parseDuration(text);
   if (value !== undefined && value >= 1000 && value <= LONGEST_PAUSE_MS) return value;
   throw new InvalidArgumentError("a duration from 1s to 7d, such as 30m or 1h.");
+}
+
+function confirmTime(text: string): number {
+  const value = parseDuration(text);
+  if (value !== undefined && value >= 1000 && value <= 3_600_000) return value;
+  throw new InvalidArgumentError("a duration from 1s to 1h, such as 60s.");
 }
 
 function count(text: string): number {

@@ -14,13 +14,24 @@ const EXIT_OF: Readonly<Record<Reload["code"], number>> = {
   failed: EXIT.failed,
 };
 
-export async function reload(context: Context, options: ActOptions): Promise<number> {
-  const plan = await postReload(context.socket, { dry_run: true }, options.timeout_ms);
+export interface ReloadOptions extends ActOptions {
+  /** Rolled back after so many milliseconds, unless `confirm` comes before. */
+  readonly confirm_ms?: number | undefined;
+}
+
+export async function reload(context: Context, options: ReloadOptions): Promise<number> {
+  const confirmed = options.confirm_ms === undefined ? {} : { confirm_ms: options.confirm_ms };
+  const plan = await postReload(context.socket, { dry_run: true, ...confirmed }, options.timeout_ms);
   if (options.dryRun || plan.code !== "planned") return tell(context, plan);
   if (!context.json) reloadLines(plan).forEach((line) => context.print(printable(line)));
   if (!options.yes) await confirm(context);
-  const request = { dry_run: false, config: plan.config };
+  const request = { dry_run: false, config: plan.config, ...confirmed };
   return tell(context, await postReload(context.socket, request, options.timeout_ms), true);
+}
+
+/** `holdfast confirm`: what was reloaded with --confirm stays. */
+export async function confirmReload(context: Context, options: ActOptions): Promise<number> {
+  return tell(context, await postReload(context.socket, "confirm", options.timeout_ms), true);
 }
 
 /** The plan as `reload --dry-run` prints it. */

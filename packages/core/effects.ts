@@ -11,6 +11,7 @@ import type { ClusterEvent, EventLevel, Heartbeat, OperatorAction, OutcomeCode }
 import type { GroupName, InterfaceName, LinkName, NodeName } from "./units/names.ts";
 import type { IpAddress } from "./units/ip.ts";
 import type { Mac } from "./units/mac.ts";
+import type { Instant } from "./units/time.ts";
 
 /** A voter's record of one group (ownership.md section 2), as it is kept across restarts of the daemon (V2). */
 export interface VoterRecord {
@@ -86,8 +87,11 @@ export type Effect =
       readonly wanted: boolean;
       readonly adapters: readonly InterfaceName[];
     }
-  /** Desired state: announce the group's addresses as owner of this term, on the schedule of the steering method. */
-  | { readonly kind: "announce"; readonly group: GroupName; readonly term: number }
+  /**
+   * Desired state: announce the group's addresses as owner of this term, on the schedule of the steering method.
+   * `provesFrom`: until then the old owner may pass on what arrives there, and that it comes back here proves nothing.
+   */
+  | { readonly kind: "announce"; readonly group: GroupName; readonly term: number; readonly provesFrom?: Instant }
   | { readonly kind: "stopAnnouncing"; readonly group: GroupName }
   /**
    * Ask on the network whether anybody answers for these addresses, once: for a group's as who has none of them, for the

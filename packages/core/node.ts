@@ -26,7 +26,7 @@ import { announce, fenceClosed, groupsDeadline, leaseContext, tickLease } from "
 import { failbackDeadline, followMove, placeGroup } from "./node/moves.ts";
 import { dropLeft, reconfigure } from "./node/reconfiguring.ts";
 import { receive } from "./node/receiving.ts";
-import { countRejected } from "./node/rejecting.ts";
+import { countRejected, tellLater } from "./node/rejecting.ts";
 import { watchReluctance } from "./node/reluctance.ts";
 import { expireRequests } from "./node/requests.ts";
 import { sendOutbox } from "./node/sending.ts";
@@ -298,6 +298,7 @@ function beat(state: NodeState, now: Instant): void {
   state.lastBeat = now;
   state.beatDue = "regular";
   askReference(state, now);
+  tellLater(state, now);
   const alive = liveVoters(state);
   for (const group of state.groups.values()) {
     if (group.addressTrouble !== undefined && between(group.addressTrouble.at, now) >= AFTER_TROUBLE_MS)

@@ -1,5 +1,12 @@
 /** What a node knows, for people: made from the state on demand, never on the heartbeat path. */
-import type { FenceState, GroupReport, HeardReport, Ineligibility, NodeReport } from "./wire/messages.ts";
+import type {
+  AdapterReport,
+  FenceState,
+  GroupReport,
+  HeardReport,
+  Ineligibility,
+  NodeReport,
+} from "./wire/messages.ts";
 import type { GroupName, LinkName, NodeName } from "./units/names.ts";
 
 export interface NodeView {
@@ -56,6 +63,8 @@ export interface PeerView {
   readonly reports: readonly HeardReport[];
   readonly reportsAge_ms: number | undefined;
   readonly groups: readonly GroupReport[];
+  /** Those that groups may use, once for each name that groups have for them. */
+  readonly adapters: readonly AdapterReport[];
   /** What it says of itself; undefined: nothing yet, or its daemon is of version 1. */
   readonly about: NodeReport | undefined;
 }
@@ -71,6 +80,8 @@ export interface LinkView {
 
 export interface GroupView {
   readonly name: GroupName;
+  /** Which adapter of the owner carries it: 0 the service adapter; the worst of its segments. */
+  readonly adapter: number;
   /** Whose fence is open, as far as this node knows. */
   readonly owner: NodeName | undefined;
   /** More than one live node reports an open fence. */

@@ -68,6 +68,8 @@ export interface Native {
   realtime(): number;
   /** Resolution of CLOCK_MONOTONIC_COARSE in nanoseconds: the kernel's tick (HZ 250: 4000000). */
   tick(): number;
+  /** The kernel's bound of CLOCK_REALTIME's error in microseconds (adjtimex(2)); Infinity: nobody keeps it right. */
+  clockError(): number;
   /** if_nametoindex(3) in this thread's network namespace; -ENODEV. */
   interfaceIndex(name: string): number;
   /** sched_setscheduler(2) for one thread (0: the calling one). policy 0 SCHED_OTHER, 1 SCHED_FIFO. */

@@ -1,7 +1,8 @@
 /** Adapters of a node in virtual time: a failed one is replaced inside the node, a quiet one is left alone (A6, A7). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ADAPTER_CASES, adapterWorld } from "./scenarios/adapters.ts";
+import { ADAPTER_CASES } from "./scenarios/adapter-cases.ts";
+import { adapterWorld } from "./scenarios/adapters.ts";
 import { clusterOf, DEFAULT_TIMES, SERVICE, SERVICE_STANDBY } from "./scenarios/clusters.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
 import type { Effect } from "@holdfast/core/effects.ts";

@@ -119,7 +119,7 @@ test("Q2, Q3: both reach the reference and not each other: two owners, and one o
   const world = started(cluster(2, AVAILABLE), 6);
   // Two halves of a network, each with a reference: what probes would find is on the other side.
   world.isolate("n1");
-  const find = world.probe;
+  const find = world.probe.bind(world);
   world.probe = (node, effect) => {
     if (effect.of === undefined) find(node, effect);
   };

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Cluster, GroupConfig } from "@holdfast/core/cluster.ts";
-import type { Effect } from "@holdfast/core/effects.ts";
 import {
   DEFEND_INTERVAL_MS,
   KEPT_AFTER_MS,
   PROBE_EVERY_MS,
   SUSPICIOUS_EVERY_MS,
 } from "@holdfast/core/node/conflicts.ts";
+import type { Probe } from "./probing.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
 import type { VirtualNode } from "./virtual-node.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
@@ -63,11 +63,12 @@ class Contested extends VirtualCluster {
   obedient = false;
   readonly probes: { readonly name: NodeName; readonly at: number }[] = [];
 
-  override probe(node: VirtualNode, _effect: Extract<Effect, { kind: "probe" }>): void {
+  override probe = (node: VirtualNode, { of }: Probe): void => {
+    if (of === undefined) return;
     for (const name of NAMES) if (name !== node.name && this.isOpen(name, WEB)) this.#answers(name, node.name);
     this.probes.push({ name: node.name, at: this.now });
     if (this.present) this.at(0.5, () => this.claim(node.name));
-  }
+  };
 
   #answers(owner: NodeName, asker: NodeName): void {
     const mac = this.stationOf(owner);
@@ -76,7 +77,7 @@ class Contested extends VirtualCluster {
   }
 
   stationOf(name: NodeName): Mac {
-    return this.node(name).kernel.macs.get("service") as Mac;
+    return this.node(name).kernel.macs.get(STRANGER.interface) as Mac;
   }
 
   /** As the engine tells: a claim to whoever announces the address, an answer to the others. */
@@ -320,7 +321,7 @@ test("many addresses are asked for some at a time", () => {
   const asked = new Map<number, number>();
   const all = new Set<IpAddress>();
   world.probe = (node, effect) => {
-    if (node.name !== "n1") return;
+    if (node.name !== "n1" || effect.of === undefined) return;
     asked.set(world.now, (asked.get(world.now) ?? 0) + effect.addresses.length);
     for (const address of effect.addresses) all.add(address);
   };

@@ -14,8 +14,8 @@ export type Probe = Extract<Effect, { kind: "probe" }>;
 
 export function probe(world: VirtualCluster, node: VirtualNode, effect: Probe): void {
   const { wiring } = world;
-  if (wiring !== undefined && effect.of === undefined) askStations(world, wiring, node, effect);
-  else askAnybody(world, node, effect);
+  if (effect.through === undefined) askAnybody(world, node, effect);
+  else if (wiring !== undefined) askStations(world, wiring, node, effect);
 }
 
 /** The reference answers always, a group's address when another node's fence is open. */

@@ -144,7 +144,7 @@ export class SealedEnd {
   open(link: LinkName, bytes: Uint8Array, now: number): readonly Input[] {
     this.#now = now;
     const opened = this.#sealer.open(bytes, link);
-    if (!opened.ok) return opened.error.reason === "aside" ? [] : this.#reject(link, opened.error.reason, now);
+    if (!opened.ok) return this.#reject(link, opened.error.reason, now);
     const parsed = parseHeartbeat(opened.value.payload);
     if (!parsed.ok) return this.#reject(link, "parse", now);
     if (parsed.value.boot !== opened.value.boot) return this.#reject(link, "sender", now);

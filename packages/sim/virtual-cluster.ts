@@ -11,20 +11,20 @@ import { probe, type Probe } from "./probing.ts";
 import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
 import { Attacker, type AttackerPlan, KeyFiles, SealedEnd } from "./sealing.ts";
+import { SerialLines } from "./serial-lines.ts";
 import { run, wake } from "./turn.ts";
 import type { Wiring } from "./wiring.ts";
 import { overTheWire } from "./versions.ts";
-import { type Daemon, newDaemon, type VirtualKernel, type VirtualNode } from "./virtual-node.ts";
+import { type Daemon, macsOf, newDaemon, type VirtualKernel, type VirtualNode } from "./virtual-node.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { newNode } from "@holdfast/core/node.ts";
 import { reloadPlan } from "@holdfast/core/node/reload-plan.ts";
 import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
-import { adaptersOf, type Cluster } from "@holdfast/core/cluster.ts";
+import type { Cluster } from "@holdfast/core/cluster.ts";
 import type { Effect, Input, VoterRecord } from "@holdfast/core/effects.ts";
 import { nextRandom, type RandomState, seededRandom } from "@holdfast/core/random.ts";
 import type { Heartbeat, OperatorAction } from "@holdfast/core/wire/messages.ts";
 import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
-import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { Instant } from "@holdfast/core/units/time.ts";
 
 export type Trace = (node: VirtualNode, input: Input, effects: readonly Effect[]) => void;
@@ -33,6 +33,7 @@ export class VirtualCluster extends VirtualTime {
   readonly cluster: Cluster;
   readonly nodes: ReadonlyMap<NodeName, VirtualNode>;
   readonly network: Network;
+  readonly lines: SerialLines;
   readonly checkers: Checkers;
   freeze: ProcessFaults = { probability: 0, longest_ms: 0, crash: 0 };
   ambush: Ambush | undefined;
@@ -64,7 +65,6 @@ export class VirtualCluster extends VirtualTime {
   readonly versionOne = new Set<NodeName>();
   attacker: Attacker | undefined;
   readonly keyFiles = new KeyFiles();
-  probe: (node: VirtualNode, effect: Probe) => void = (node, effect) => probe(this, node, effect);
   /** What the adapters are plugged into; undefined: nobody is told of any, and all of them work. */
   wiring: Wiring | undefined;
   /** Everything that happened, folded into one number. */
@@ -87,6 +87,7 @@ export class VirtualCluster extends VirtualTime {
     this.randomState = seededRandom(seed);
     this.#clocks = seededRandom(seed * 7919 + 1);
     this.network = new Network((delay, deliver) => this.at(delay, deliver), this.randomState);
+    this.lines = new SerialLines(cluster, this);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
     this.checkers = new Checkers(
@@ -140,17 +141,12 @@ export class VirtualCluster extends VirtualTime {
 
   #newKernel(name: NodeName, rate: number, offset: number): VirtualKernel {
     this.#kernels += 1;
-    const { timing, groups } = this.cluster;
+    const { timing } = this.cluster;
     const clock = new KernelClock(this, { rate, offset, jiffy_ms: timing.jiffy, random: this.#clocks });
-    const self = this.cluster.nodes.find((node) => node.name === name);
-    const all = self === undefined ? [] : groups.flatMap((group) => adaptersOf(self, group).flat());
-    const macs = [...new Set(all)].map((adapter, i): [InterfaceName, Mac] => [
-      adapter,
-      `02:00:00:${hexByte(this.#kernels >> 8)}:${hexByte(this.#kernels)}:${hexByte(i)}` as Mac,
-    ]);
+    const macs = macsOf(this.cluster, name, this.#kernels);
     const times = { window_ms: timing.window, keep_ms: timing.keep };
     const fence = new SimulatedFence(clock, times, this.plant.fence);
-    return { id: this.#identity("c0") as KernelId, clock, fence, macs: new Map(macs), placed: new Map() };
+    return { id: this.#identity("c0") as KernelId, clock, fence, macs, placed: new Map() };
   }
 
   #identity(prefix: string): string {
@@ -350,15 +346,18 @@ export class VirtualCluster extends VirtualTime {
     this.checkers.votes.saved(node, group, record, this.now);
   }
 
+  probe(node: VirtualNode, effect: Probe): void {
+    probe(this, node, effect);
+  }
+
   send(node: VirtualNode, daemon: Daemon, to: NodeName, link: LinkName, heartbeat: Heartbeat): void {
     this.sending?.(node.name, heartbeat);
     if (daemon.wire === undefined || this.attacker === undefined) {
-      this.network.carry(node.name, to, link, () => {
+      const arrive = (): void => {
         if (this.wiring?.carries(node, this.node(to), link) === false) return;
-        const input = overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to));
-        this.arrived(to, input);
-      });
-      return;
+        this.arrived(to, overTheWire(link, heartbeat, this.versionOne.has(node.name), this.versionOne.has(to)));
+      };
+      return this.lines.pass(node.name, link, heartbeat, () => this.network.carry(node.name, to, link, arrive));
     }
     const bytes = this.attacker.pass(link, daemon.wire.seal(to, link, heartbeat));
     this.network.carry(node.name, to, link, () => {
@@ -396,8 +395,4 @@ export class VirtualCluster extends VirtualTime {
 function rateOf(a: number, b: number): number {
   if (a < 1 / 3) return -1;
   return a < 2 / 3 ? 1 : 2 * b - 1;
-}
-
-function hexByte(value: number): string {
-  return (value & 0xff).toString(16).padStart(2, "0");
 }

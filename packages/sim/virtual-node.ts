@@ -3,7 +3,7 @@ import type { SimulatedFence } from "./fence.ts";
 import type { KernelClock } from "./kernel-clock.ts";
 import type { SealedEnd } from "./sealing.ts";
 import type { Input, LocalEvent, StoredPause, VoterRecord } from "@holdfast/core/effects.ts";
-import type { Cluster } from "@holdfast/core/cluster.ts";
+import { adaptersOf, type Cluster } from "@holdfast/core/cluster.ts";
 import type { NodeState } from "@holdfast/core/node.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { Instant } from "@holdfast/core/units/time.ts";
@@ -78,4 +78,20 @@ export function newDaemon(state: Daemon["state"], boot: BootId, wire: SealedEnd 
     wakeAt: Number.POSITIVE_INFINITY,
     forgotten: 0,
   };
+}
+
+/** The stations of kernel `number` on the adapters that any group may use on the node. */
+export function macsOf(cluster: Cluster, name: NodeName, number: number): Map<InterfaceName, Mac> {
+  const self = cluster.nodes.find((node) => node.name === name);
+  const all = self === undefined ? [] : cluster.groups.flatMap((group) => adaptersOf(self, group).flat());
+  return new Map(
+    [...new Set(all)].map((adapter, i) => [
+      adapter,
+      `02:00:00:${hexByte(number >> 8)}:${hexByte(number)}:${hexByte(i)}` as Mac,
+    ]),
+  );
+}
+
+function hexByte(value: number): string {
+  return (value & 0xff).toString(16).padStart(2, "0");
 }

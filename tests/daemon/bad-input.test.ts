@@ -13,11 +13,11 @@ import { nextRandom, seededRandom } from "@holdfast/core/random.ts";
 import type { BootId, LinkName as CoreLink, NodeName } from "@holdfast/core/units/names.ts";
 import { emitHeartbeat } from "@holdfast/core/wire/heartbeat.ts";
 import { FULL } from "@holdfast/core/wire/heartbeat-samples.ts";
-import { LINKS } from "@holdfast/lab/topology.ts";
+import { type LinkName, LINKS } from "@holdfast/lab/topology.ts";
 import { Capture } from "./capture.ts";
 import { Client } from "./client.ts";
 import { NODES, TestCluster, pause, unable, until } from "./harness.ts";
-import { Intruder } from "./intruder.ts";
+import { Intruder, isHeartbeatTo, UDP_PAYLOAD } from "./intruder.ts";
 
 /** Of each kind on each link. */
 const COUNT = 200;
@@ -25,7 +25,11 @@ const random = seededRandom(20261121);
 const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, () => nextRandom(random) * 256);
 const below = (limit: number): number => Math.floor(nextRandom(random) * limit);
 const many = (make: (i: number) => Uint8Array): Uint8Array[] => Array.from({ length: COUNT }, (_, i) => make(i));
-const UDP_PAYLOAD = 42;
+/** Whose address and port the intruder takes: what he sends under his own never gets as far as the daemon. */
+const FORGED = 2;
+/** Of what is no heartbeat of the cluster the kernel lets a hundred a second through. */
+const JUNK_COUNT = 80;
+const JUNK_PAUSE_MS = 1000;
 
 describe("bad input", { skip: unable() }, () => {
   let cluster: TestCluster;
@@ -65,7 +69,7 @@ describe("bad input", { skip: unable() }, () => {
   describe("on the heartbeat port", () => {
     let intruder: Intruder;
     let keys: Keys;
-    let captured: readonly Uint8Array[];
+    let captured: Readonly<Record<LinkName, readonly Uint8Array[]>>;
     const sealer = (cluster_: string, given: Keys, boot = "1122334455667788") =>
       createSealer({ cluster: cluster_, node: "intruder", keys: given, boot: boot as BootId, suite: "encrypt" });
     const toN1 = (link: string, version: 1 | 2 = 2, stream = 0) => ({ version, link, receiver: "n1", stream });
@@ -75,14 +79,25 @@ describe("bad input", { skip: unable() }, () => {
       const read = readKeyFile(`${cluster.directory}/keys`);
       assert.ok(read.ok);
       keys = read.value;
-      const capture = new Capture(cluster, "n1-priv", false);
-      captured = await until("heartbeats to n1", () => {
-        const to = capture.frames.map((frame) => frame.bytes).filter(isHeartbeatToN1);
+      const [lan, priv] = await Promise.all(LINKS.map((link) => heartbeats(link)));
+      captured = { lan: lan ?? [], priv: priv ?? [] };
+    });
+    after(() => intruder.close());
+
+    /** Recorded on their way to n1. */
+    async function heartbeats(link: LinkName): Promise<readonly Uint8Array[]> {
+      const capture = new Capture(cluster, `n1-${link}`, false);
+      const found = await until(`heartbeats to n1 over ${link}`, () => {
+        const to = capture.frames.map((frame) => frame.bytes).filter((bytes) => isHeartbeatTo(bytes, 1));
         return to.length >= 20 ? to : undefined;
       });
       capture.close();
-    });
-    after(() => intruder.close());
+      return found;
+    }
+
+    /** The payload of one of them. */
+    const recorded = (link: LinkName, i: number): Uint8Array =>
+      (captured[link][i % captured[link].length] as Uint8Array).slice(UDP_PAYLOAD);
 
     /** Datagrams that n1 has dropped for this reason on this link so far, and where from. */
     async function counted(link: string, reason: string): Promise<number> {
@@ -91,12 +106,13 @@ describe("bad input", { skip: unable() }, () => {
       return rows.reduce((sum, { count }) => sum + count, 0);
     }
 
-    async function rejects(reason: string, make: (link: string) => Uint8Array[]): Promise<void> {
+    async function rejects(reason: string, make: (link: LinkName) => Uint8Array[]): Promise<void> {
       const wanted = new Map<string, number>();
+      if (JUNK.has(reason)) await pause(JUNK_PAUSE_MS);
       for (const link of LINKS) {
-        const datagrams = make(link);
+        const datagrams = make(link).slice(0, JUNK.has(reason) ? JUNK_COUNT : COUNT);
         wanted.set(link, (await counted(link, reason)) + datagrams.length);
-        await intruder.send(link, 1, datagrams);
+        await intruder.send(link, 1, datagrams, FORGED);
       }
       for (const [link, count] of wanted) {
         await until(`${count} of ${reason} on ${link}`, async () => (await counted(link, reason)) >= count, 3000);
@@ -105,29 +121,31 @@ describe("bad input", { skip: unable() }, () => {
       await unharmed();
     }
 
-    const KINDS: readonly (readonly [title: string, reason: string, make: (link: string) => Uint8Array[]])[] = [
+    const JUNK: ReadonlySet<string> = new Set(["malformed", "cluster"]);
+    const other = (link: LinkName): LinkName => (link === "lan" ? "priv" : "lan");
+    const KINDS: readonly (readonly [title: string, reason: string, make: (link: LinkName) => Uint8Array[]])[] = [
       ["random bytes", "malformed", () => many(() => bytes(below(1400)))],
       ["empty datagrams", "malformed", () => many(() => new Uint8Array(0))],
       [
         "real datagrams cut within the header",
         "malformed",
-        () => many((i) => (captured[i % captured.length] as Uint8Array).slice(UDP_PAYLOAD, UDP_PAYLOAD + below(44))),
+        (link) => many((i) => recorded(link, i).subarray(0, below(44))),
       ],
       [
         "real datagrams cut later",
         "auth",
-        () =>
+        (link) =>
           many((i) => {
-            const whole = (captured[i % captured.length] as Uint8Array).slice(UDP_PAYLOAD);
+            const whole = recorded(link, i);
             return whole.slice(0, 44 + below(whole.length - 44));
           }),
       ],
       [
         "real datagrams with one bit turned",
         "auth",
-        () =>
+        (link) =>
           many((i) => {
-            const whole = (captured[i % captured.length] as Uint8Array).slice(UDP_PAYLOAD);
+            const whole = recorded(link, i);
             // Behind version, cluster, key, boot and stream, which have reasons of their own.
             const at = 22 + below(whole.length - 22);
             whole[at] = (whole[at] as number) ^ (1 << below(8));
@@ -171,12 +189,21 @@ describe("bad input", { skip: unable() }, () => {
           return many(() => neighbour.seal(toN1(link), bytes(100)));
         },
       ],
+      ["real datagrams of the other link", "link", (link) => many((i) => recorded(other(link), i))],
+      [
+        "real datagrams for another node",
+        "link",
+        (link) => {
+          const member = sealer(`lab-${cluster.name}`, keys, Buffer.from(bytes(8)).toString("hex"));
+          return many(() => member.seal({ ...toN1(link), receiver: "n3" }, bytes(100)));
+        },
+      ],
       [
         "another version",
         "version",
-        () =>
+        (link) =>
           many((i) => {
-            const whole = (captured[i % captured.length] as Uint8Array).slice(UDP_PAYLOAD);
+            const whole = recorded(link, i);
             whole[2] = 3;
             return whole;
           }),
@@ -201,16 +228,27 @@ describe("bad input", { skip: unable() }, () => {
     for (const [title, reason, make] of KINDS)
       test(`${title}: counted as ${reason}, nothing changes`, () => rejects(reason, make));
 
+    test("whatever a stranger sends under his own address the kernel drops and counts", async () => {
+      const before = await counted("priv", "filtered");
+      await intruder.send("priv", 1, [...many((i) => recorded("priv", i)), ...many(() => bytes(below(1400)))]);
+      await until("counted as filtered", async () => (await counted("priv", "filtered")) === before + 2 * COUNT, 3000);
+      await until("every node to say so", async () => {
+        const { alarms } = await cluster.status("n3");
+        return alarms.some(({ text }) => text.includes(`172.31.0.66 (${intruder.mac("priv")}) on priv dropped by n1`));
+      });
+      await unharmed();
+    });
+
     test("real frames sent again are counted as replay, nothing changes", async () => {
       const earlier = await counted("priv", "replay");
       const port = new Capture(cluster, "n1-priv", true);
-      for (const frame of captured) {
+      for (const frame of captured.priv) {
         const again = frame.slice();
         // The checksum of a captured frame was left to hardware that is not there; zero means none (RFC 768).
         again.fill(0, UDP_PAYLOAD - 2, UDP_PAYLOAD);
         port.inject(again);
       }
-      const wanted = earlier + captured.length;
+      const wanted = earlier + captured.priv.length;
       await until("counted as replay", async () => (await counted("priv", "replay")) >= wanted, 3000);
       port.close();
       assert.equal(await counted("priv", "replay"), wanted);
@@ -224,7 +262,7 @@ describe("bad input", { skip: unable() }, () => {
           const of = (link: CoreLink, reason: string) =>
             told.some(
               ({ node: where, text }) =>
-                where === "n1" && text.includes(reason) && text.includes(link) && /\.66:\d+/.test(text),
+                where === "n1" && text.includes(reason) && text.includes(link) && /0\.12 /.test(text),
             );
           return LINKS.every((link) => of(link as CoreLink, "auth") && of(link as CoreLink, "cluster"));
         });
@@ -237,7 +275,7 @@ describe("bad input", { skip: unable() }, () => {
       const boot = Buffer.from(bytes(8)).toString("hex") as BootId;
       const member = sealer(`lab-${cluster.name}`, keys, boot);
       const heartbeat = { ...FULL, boot, node: "n7" as NodeName, heard: [] };
-      await intruder.send("priv", 1, [member.seal(toN1("priv"), emitHeartbeat(heartbeat))]);
+      await intruder.send("priv", 1, [member.seal(toN1("priv"), emitHeartbeat(heartbeat))], FORGED);
       await until("n1 tells", async () =>
         (await cluster.events("n1", "heartbeat-rejected")).some(({ text }) => text.includes("n7")),
       );
@@ -320,15 +358,3 @@ describe("bad input", { skip: unable() }, () => {
     });
   });
 });
-
-/** IPv4 UDP to port 7400 of n1 on the private link. */
-function isHeartbeatToN1(frame: Uint8Array): boolean {
-  return (
-    frame.length > UDP_PAYLOAD &&
-    frame[12] === 8 &&
-    frame[13] === 0 &&
-    frame[23] === 17 &&
-    frame[33] === 11 &&
-    ((frame[36] as number) << 8) + (frame[37] as number) === 7400
-  );
-}

@@ -29,13 +29,21 @@ function say(cluster: SealedCluster, from: SealedNode, change: Partial<Heartbeat
   cluster.deliver(n1, LAN, cluster.seal(from, n1, LAN, emitHeartbeat(heartbeat)));
 }
 
-test("of senders that are not in the configuration 256 are told of, each once", () => {
+test("of senders that are not in the configuration the first are told of, then one in five seconds; 256 are counted", () => {
   const cluster = settled();
-  const { events } = cluster.node("n1");
-  const before = events.length;
+  const { events, engine } = cluster.node("n1");
+  const told = (): number => events.filter(({ code }) => code === "heartbeat-rejected").length;
   for (let round = 0; round < 2; round++)
     for (let i = 0; i < 700; i++) say(cluster, cluster.node("n2"), { node: `x${i}` as NodeName });
-  assert.equal(events.length - before, 256);
+  assert.equal(told(), 16);
+  const counts = [...engine.state.rejected.values()];
+  assert.equal(counts.length, 257);
+  assert.equal(
+    counts.reduce((sum, { count }) => sum + count, 0),
+    1400,
+  );
+  cluster.run(31_000);
+  assert.equal(told(), 22);
 });
 
 test("requests that come in parts of a heartbeat whose head never comes are not kept without bound", () => {

@@ -35,6 +35,7 @@ const GOOD: readonly ToEngine[] = [
     action: { kind: "drain", node: NODES[0], reason: "kernel" },
     timeout_ms: 100,
   },
+  { kind: "request", id: 5, target: "n1", action: { kind: "acknowledge" }, timeout_ms: 100 },
   { kind: "request", id: 4, target: "n1", action: { kind: "undrain", node: NODES[0] }, timeout_ms: 600_000 },
 ];
 /** Put in the place of a value of JSON. */

@@ -11,6 +11,8 @@ import { listLinks } from "@holdfast/linux/netlink/links.ts";
 import { type Result, success } from "@holdfast/core/units/result.ts";
 import { ACK, MessageWriter, REQUEST, TYPE_DONE, TYPE_ERROR } from "@holdfast/linux/netlink/message.ts";
 import { listNeighbours } from "@holdfast/linux/netlink/neighbours.ts";
+import { listRoutes } from "@holdfast/linux/netlink/routes.ts";
+import { listSourceRules } from "@holdfast/linux/netlink/rules.ts";
 import { defaultGateways } from "@holdfast/linux/netlink/gateways.ts";
 import { type NetlinkError, RequestSocket } from "@holdfast/linux/netlink/socket.ts";
 import { countRules, listChains, listElements, listTables } from "@holdfast/linux/nftables/tables.ts";
@@ -72,6 +74,8 @@ test(`20000 damaged answers (seed ${SEED}): each dump and each acknowledgement e
       () => listTables(socket, writer),
       () => success(listNeighbours(socket, writer, 2, 4)),
       () => success(defaultGateways(socket, writer, 2, 4)),
+      () => listRoutes(socket, writer, 4, 3),
+      () => listSourceRules(socket, writer, 6, 104),
       () => listChains(socket, writer, TABLE),
       () => countRules(socket, writer, TABLE),
       () => listElements(socket, writer, TABLE, "alive"),

@@ -158,7 +158,7 @@ describe("evidence of adapters", options, () => {
       for (const capture of captures) assert.deepEqual(capture.stations(), []);
       net.node.inside(() => {
         assert.ok(fence.arm(1, 7).ok && fence.commit(1, 7).ok);
-        net.addresses.announce(WEB, 2, net.now());
+        net.addresses.announce({ kind: "announce", group: WEB, term: 2 }, net.now());
       });
       for (const prober of probers) {
         const { udp, neighbour } = await prober.count();

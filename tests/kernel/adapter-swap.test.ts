@@ -65,8 +65,12 @@ describe("addresses on one of two adapters", options, () => {
 
   for (const standbyFirst of [false, true]) {
     const which = standbyFirst ? "the standby adapter's" : "the service adapter's";
-    test(`answers leave by the adapter with the address when ${which} routes come first`, async () => {
-      given({ standbyFirst }).start();
+    const strict = standbyFirst ? ", with strict reverse path filters" : "";
+    test(`answers leave by the adapter with the address when ${which} routes come first${strict}`, async () => {
+      given({ standbyFirst });
+      if (standbyFirst)
+        net.node.run("sh", "-c", "for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 > $each; done");
+      net.start();
       net.use(SERVICE);
       await net.serve();
       await answersBy(SERVICE);

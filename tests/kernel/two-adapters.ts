@@ -117,7 +117,7 @@ export class TwoAdapters {
     this.node.inside(() => {
       const placed = this.addresses.place(WEB, true, [name], now());
       if (!placed.ok) throw new Error(placed.error);
-      this.addresses.announce(WEB, 1, now());
+      this.addresses.announce({ kind: "announce", group: WEB, term: 1 }, now());
     });
   }
 

@@ -64,6 +64,11 @@ const RISKS: readonly [code: string, at: string, text: string, facts?: Partial<M
     "on_quorum_loss: hold",
     CAREFUL.replace("    failback: manual ", "    on_quorum_loss: hold\n    failback: manual "),
   ],
+  [
+    "yields",
+    "on_conflict: yield",
+    CAREFUL.replace("    failback: manual ", "    on_conflict: yield\n    failback: manual "),
+  ],
   ["no-reference", "interfaces: [service, standby]", CAREFUL],
   [
     "no-standby-adapter",
@@ -83,6 +88,15 @@ const RISKS: readonly [code: string, at: string, text: string, facts?: Partial<M
     "priv: 172.16.0.11",
     CAREFUL,
     { node, interfaces: new Map([["ens3", ["10.0.0.11", "172.16.0.11"]]]) },
+  ],
+  ["links-share-subnet", "priv: 10.0.0.111", CAREFUL.replace("172.16.0.11", "10.0.0.111")],
+  [
+    "slow-serial-link",
+    "cable: { serial",
+    CAREFUL.replace(/^links:.*\n/m, "$&  cable: { serial: /dev/ttyS0, baud: 57600 }\n").replace(
+      /^ {2}lb3: .*\{/m,
+      "$& cable: none,",
+    ),
   ],
   ["key-file-mode", "keys: /etc", CAREFUL, { keyMode: 0o644 }],
   ["no-real-time", "timing:", CAREFUL.replace("100ms ", "10ms ").replace("300ms ", "100ms "), { notRealTime: "EPERM" }],

@@ -1,6 +1,8 @@
 /** Links: from the file's shape to values; which kind each is, and where each node has its end. */
 import { type Cluster, isOn, type LinkConfig, type NodeConfig, sharedLinks } from "@holdfast/core/cluster.ts";
 import { audienceOf } from "@holdfast/core/membership/audience.ts";
+import { serialNeed } from "@holdfast/core/node/narrow-links.ts";
+import { durationText } from "@holdfast/core/ownership/lease/timing.ts";
 import { inNetwork, isIpv4, parseIp, type IpAddress } from "@holdfast/core/units/ip.ts";
 import type { LinkName } from "@holdfast/core/units/names.ts";
 import { parseLinkAddress } from "./address-rules.ts";
@@ -8,7 +10,7 @@ import { quoted } from "./config-error.ts";
 import type { Path } from "./document.ts";
 import { isKernelName, reportInterfaceName } from "./kernel-name.ts";
 import type { Report } from "./report.ts";
-import type { LinkShape, NodeShape, Shape } from "./shape.ts";
+import { BAUD_RATES, type LinkShape, type NodeShape, type Shape } from "./shape.ts";
 
 const MOST_LINKS = 8;
 /** What a node writes for a link that it has no end of. */
@@ -243,6 +245,21 @@ function checkDevices(report: Report, nodes: readonly NodeConfig[]): void {
       const message = `${device} of ${node.name} is already the place of link ${first}`;
       report.error("duplicate-link-device", ["links", link], "key", message, "every link needs a device of its own");
     }
+  }
+}
+
+/** A line on which the beats pile up carries none of them in time. */
+export function checkSpeeds(report: Report, cluster: Cluster): void {
+  for (const link of cluster.links) {
+    if (link.kind !== "serial") continue;
+    const { beat, inInterval } = serialNeed(cluster, link);
+    if (beat <= inInterval) continue;
+    const heartbeat = durationText(cluster.timing.heartbeat);
+    const message = `${link.baud} baud carry ${inInterval} octets in a heartbeat of ${heartbeat}, and the shortest has ${beat}`;
+    const enough = BAUD_RATES.find((baud) => beat <= (inInterval * baud) / link.baud);
+    const hint =
+      enough === undefined ? "choose a longer heartbeat" : `write baud: ${enough}, or choose a longer heartbeat`;
+    report.error("serial-speed", ["links", link.name], "key", message, hint);
   }
 }
 

@@ -8,7 +8,7 @@ import { digest } from "./digest.ts";
 import { readDocument } from "./document.ts";
 import { parseDuration } from "./duration.ts";
 import { readGroups } from "./meaning-groups.ts";
-import { checkMeeting, readLinks } from "./meaning-links.ts";
+import { checkMeeting, checkSpeeds, readLinks } from "./meaning-links.ts";
 import { readNodes, readVoters } from "./meaning-nodes.ts";
 import type { ParsedConfig } from "./parsed-config.ts";
 import { readQuorum } from "./meaning-quorum.ts";
@@ -85,6 +85,7 @@ function readMeaning(report: Report, shaped: Shape, jiffy: number): ParsedConfig
   };
   const cluster = { ...meaning, digest: digest(meaning) };
   checkMeeting(report, cluster);
+  checkSpeeds(report, cluster);
   return report.errors.length > 0 ? undefined : { file: report.file, cluster, addresses, interfaces };
 }
 

@@ -71,7 +71,8 @@ const timing = z.strictObject({
   dead: duration("The voters' lease: silence that counts as death, at most 5s; 300ms when absent").optional(),
 });
 
-const BAUD_RATES = [9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600] as const;
+/** What serial ports have had since the 16550. */
+export const BAUD_RATES = [9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600] as const;
 
 const link = z
   .strictObject({

@@ -33,6 +33,10 @@ export const REASONS: Readonly<Record<string, Reason>> = {
     why: "the kernel sends both over the adapter its route names, so one failure ends both",
     remedy: "give each link a subnet of its own",
   },
+  "slow-serial-link": {
+    why: "requests and grants must pass within the window, or the fence is not extended",
+    remedy: "choose a higher baud, or a longer heartbeat",
+  },
   "no-loss-tolerated": {
     why: "clients see a gap with every lost datagram",
     remedy: "raise dead, or lower heartbeat: dead should be three heartbeats",
@@ -46,6 +50,10 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   holds: {
     why: "without a majority nobody can tell it that another was elected",
     remedy: "write on_quorum_loss: release, unless an outage is worse than two owners",
+  },
+  yields: {
+    why: "a copied machine or a wrong line in somebody's configuration is then an outage",
+    remedy: "write on_conflict: defend, unless two stations that answer are worse than none",
   },
   "not-encrypted": { why: "heartbeats are signed only", remedy: "write seal: encrypt, which costs some microseconds" },
   "no-reference": {

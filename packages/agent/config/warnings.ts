@@ -1,6 +1,8 @@
 /** What is valid and yet risky in a configuration, in sentences for an operator. */
 import { type Cluster, type GroupConfig, votersOf } from "@holdfast/core/cluster.ts";
+import { serialNeed } from "@holdfast/core/node/narrow-links.ts";
 import { lossesTolerated, sendsInWindow } from "@holdfast/core/ownership/lease/timing.ts";
+import { inNetwork, isIpv4 } from "@holdfast/core/units/ip.ts";
 import { isLoopback } from "./address-rules.ts";
 import type { Place } from "./config-error.ts";
 import type { Path } from "./document.ts";
@@ -22,6 +24,8 @@ export function configWarnings(config: ParsedConfig): ConfigWarning[] {
   return [
     ...voterWarnings(cluster),
     ...linkWarnings(cluster),
+    ...serialWarnings(cluster),
+    ...subnetWarnings(cluster),
     ...timingWarnings(cluster),
     ...interfaceWarnings(config),
     ...cluster.groups.flatMap(groupWarnings),
@@ -76,6 +80,37 @@ function linkWarnings(cluster: Cluster): ConfigWarning[] {
   return warnings;
 }
 
+/** Proof of life is worth having, but who counts on more should know. */
+function serialWarnings(cluster: Cluster): ConfigWarning[] {
+  return cluster.links.flatMap((link) => {
+    if (link.kind !== "serial") return [];
+    const { renewal, inWindow } = serialNeed(cluster, link);
+    if (renewal <= inWindow) return [];
+    const text =
+      `link ${link.name}: ${link.baud} baud carry ${inWindow} octets in the window of ${cluster.timing.window} ms, and ` +
+      `a renewal with its answer has ${renewal}: an owner whose other links are gone loses its groups`;
+    return [{ code: "slow-serial-link", text, path: ["links", link.name] }];
+  });
+}
+
+/** What networks of machines mostly are; the file does not say how long theirs is. */
+const USUAL_PREFIX = { ipv4: 24, ipv6: 64 } as const;
+
+/** B1: the kernel sends both over one adapter, so that they fail together. */
+function subnetWarnings(cluster: Cluster): ConfigWarning[] {
+  for (const node of cluster.nodes) {
+    const ends = Object.entries(node.links);
+    for (const [i, [link, address]] of ends.entries()) {
+      const length = isIpv4(address) ? USUAL_PREFIX.ipv4 : USUAL_PREFIX.ipv6;
+      const other = ends.slice(0, i).find(([, each]) => each !== address && inNetwork(each, address, length));
+      if (other === undefined || isLoopback(address)) continue;
+      const text = `links ${other[0]} and ${link}: ${other[1]} and ${address} of ${node.name} look like one subnet`;
+      return [{ code: "links-share-subnet", text, path: ["nodes", node.name, link] }];
+    }
+  }
+  return [];
+}
+
 function timingWarnings({ timing }: Cluster): ConfigWarning[] {
   const warnings: ConfigWarning[] = [];
   if (lossesTolerated(timing) < 1) {
@@ -111,6 +146,10 @@ function groupWarnings(group: GroupConfig): ConfigWarning[] {
   if (group.onQuorumLoss === "hold") {
     const text = `group ${group.name}: an owner without a majority answers on; the others may elect a second one meanwhile`;
     warnings.push({ code: "holds", text, path: [...path, "on_quorum_loss"] });
+  }
+  if (group.onConflict === "yield") {
+    const text = `group ${group.name}: any station that takes one of its addresses ends the service for as long as it stays`;
+    warnings.push({ code: "yields", text, path: [...path, "on_conflict"] });
   }
   return warnings;
 }

@@ -50,6 +50,7 @@ export function examplePeer(name: string, changes: Partial<PeerView> = {}): Peer
         ),
     reportsAge_ms: self ? 0 : 40,
     groups: [],
+    adapters: [],
   };
   return { ...(peer as unknown as PeerView), ...changes };
 }
@@ -95,6 +96,7 @@ export function exampleGroup(
     standbys,
     fence: owner === "lb1" ? "open" : "closed",
     moving: false,
+    adapter: 0,
     pause: undefined,
     addressesRestored: 0,
     candidates: NAMES.map((node) => ({

@@ -1,6 +1,7 @@
 /** One word for the whole cluster, and the sentences that say what is wrong and which command shows more. */
 import type { Health, LinkRow, Status, Warning } from "@holdfast/api/schema.ts";
 import type { GroupView, PeerView } from "@holdfast/core/view.ts";
+import { badAdapters, isBad, onStandbyAdapter } from "./adapter-status.ts";
 import { conflictsNow } from "./conflicts.ts";
 import { ago, list } from "./sentences.ts";
 import type { Seen } from "./view-source.ts";
@@ -17,9 +18,10 @@ export function healthOf(status: Judged, rows: readonly LinkRow[], stale: boolea
   const lonely = status.groups.some((group) => group.standbys.length === 0);
   const troubled = status.nodes.some((node) => node.state !== "up");
   const limping = liveRows(status, rows).some((row) => row.state === "DOWN" || row.state === "LOSS");
+  const broken = status.nodes.some((node) => node.alive && node.adapters.some((adapter) => isBad(adapter)));
   const noticed = status.config_differs.length > 0 || status.alarms.length > 0;
   const paused = status.groups.some((group) => group.pause_remaining_ms !== null);
-  return paused || lonely || troubled || limping || noticed ? "degraded" : "ok";
+  return paused || lonely || troubled || limping || broken || noticed ? "degraded" : "ok";
 }
 
 /** Links between live nodes: those of a dead node are told by its death. */
@@ -39,6 +41,7 @@ export function warningsOf(
   return [
     ...quorumWarning(seen, status),
     ...pauseWarnings(status),
+    ...unconfirmed(status),
     ...seen.view.groups.flatMap((group) => groupWarnings(group, seen)),
     ...conflictWarnings(context),
     ...seen.view.nodes.flatMap((node) => nodeWarnings(node)),
@@ -69,6 +72,12 @@ function quorumWarning({ view }: Seen, status: Judged): readonly Warning[] {
   ];
 }
 
+function unconfirmed({ node, config, engine }: Judged): readonly Warning[] {
+  if (engine.unconfirmed_ms === null) return [];
+  const text = `configuration ${config} of ${node} is rolled back in ${ago(engine.unconfirmed_ms)}, unless confirmed`;
+  return [{ text, command: "holdfast confirm" }];
+}
+
 /** One sentence for all that are paused; `status` shows the time that is left beside each group. */
 function pauseWarnings({ groups }: Judged): readonly Warning[] {
   const paused = groups.filter((group) => group.pause_remaining_ms !== null);
@@ -90,16 +99,19 @@ function groupWarnings(group: GroupView, { view }: Seen): readonly Warning[] {
   const command = `holdfast why ${group.name}`;
   if (group.claimed.length > 1) return [{ text: `${group.name} is claimed by ${list(group.claimed)}`, command }];
   if (!group.owner) return [{ text: `${group.name} has no owner${group.cause ? `: ${group.cause}` : ""}`, command }];
-  if (group.standbys.length > 0) return [];
+  const swapped = onStandbyAdapter(group);
+  const onStandby = swapped === undefined ? [] : [{ text: swapped, command }];
+  if (group.standbys.length > 0) return onStandby;
   const drained = view.nodes.find((node) => node.drained && node.alive && group.prefer.includes(node.name));
   if (drained)
     return [
+      ...onStandby,
       {
         text: `${group.name} has no standby: ${drainSentence(drained)}`,
         command: `holdfast undrain ${drained.name}`,
       },
     ];
-  return [{ text: `${group.name} has no standby`, command }];
+  return [...onStandby, { text: `${group.name} has no standby`, command }];
 }
 
 function conflictWarnings({ events, wall_ms }: StatusContext): readonly Warning[] {
@@ -116,6 +128,7 @@ function nodeWarnings(node: PeerView): readonly Warning[] {
       },
     ];
   const out: Warning[] = [];
+  for (const text of badAdapters(node)) out.push({ text, command });
   if (node.drained) out.push({ text: drainSentence(node), command: `holdfast undrain ${node.name}` });
   if (node.stopping) out.push({ text: `${node.name} is stopping`, command });
   if (node.stalled) out.push({ text: `${node.name} is stalled: it woke up late`, command });

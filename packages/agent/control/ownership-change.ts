@@ -11,6 +11,7 @@ const CAUSES: readonly (readonly [code: string, word: string])[] = [
   ["reluctant", "reluctant"],
   ["group-moved", "manual"],
   ["interface-down", "interface"],
+  ["adapter-failed", "adapter"],
   ["address-failed", "address"],
   ["node-dead", "failover"],
   ["group-yielded", "conflict"],
@@ -19,7 +20,14 @@ const CAUSES: readonly (readonly [code: string, word: string])[] = [
   ["quorum", "quorum"],
   ["node-started", "start"],
 ];
-const REASONS = new Set(["request", "stalled", "undrained", "fence-failed", ...CAUSES.map(([code]) => code)]);
+const REASONS = new Set([
+  "request",
+  "swap-adapter",
+  "stalled",
+  "undrained",
+  "fence-failed",
+  ...CAUSES.map(([code]) => code),
+]);
 
 const BEFORE_MS = 15_000;
 const AFTER_MS = 5_000;

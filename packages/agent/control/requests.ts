@@ -16,14 +16,14 @@ export interface Requests {
   /** Replaces this node's own engine; answered before that happens. */
   readonly restart: (timeout_ms: number) => Promise<Outcome> | undefined;
   /** This node's own engine takes its file over. */
-  readonly reload: (
-    dryRun: boolean,
-    digest: string | undefined,
-    timeout_ms: number,
-  ) => Promise<ReloadOutcome> | undefined;
+  readonly reload: (asked: ReloadAsked, timeout_ms: number) => Promise<ReloadOutcome> | undefined;
+  /** The reload that waits for it stays. */
+  readonly confirm: (timeout_ms: number) => Promise<ReloadOutcome> | undefined;
   readonly reloaded: (id: number, answer: ReloadAnswer) => void;
   readonly replied: (id: number, code: OutcomeCode, text: string) => void;
 }
+
+export type ReloadAsked = Pick<Extract<ToEngine, { kind: "reload" }>, "dryRun" | "digest" | "confirm_ms">;
 
 /** Without what the route adds. */
 export type ReloadOutcome = Omit<Reload, "schema" | "node">;
@@ -63,14 +63,10 @@ export function requests(send: (message: ToEngine) => boolean, history: History)
     return undefined;
   };
   const reloads = new Map<number, (outcome: ReloadOutcome) => void>();
-  const reload = (
-    dryRun: boolean,
-    digest: string | undefined,
-    timeout_ms: number,
-  ): Promise<ReloadOutcome> | undefined => {
+  const putReload = (message: (id: number) => ToEngine, timeout_ms: number): Promise<ReloadOutcome> | undefined => {
     if (reloads.size >= OUTSTANDING_MAX) return undefined;
     const mine = ++id;
-    if (!send({ kind: "reload", id: mine, dryRun, digest })) return undefined;
+    if (!send(message(mine))) return undefined;
     return new Promise((resolve) => {
       const finish = (outcome: ReloadOutcome): void => {
         clearTimeout(timer);
@@ -85,7 +81,8 @@ export function requests(send: (message: ToEngine) => boolean, history: History)
     });
   };
   return {
-    reload,
+    reload: (asked, timeout_ms) => putReload((of) => ({ kind: "reload", id: of, ...asked }), timeout_ms),
+    confirm: (timeout_ms) => putReload((of) => ({ kind: "confirm", id: of }), timeout_ms),
     reloaded: (of, { digest, errorText, ...answer }) =>
       reloads.get(of)?.({ ...answer, config: digest, error_text: errorText }),
     put: (target, action, timeout_ms) =>

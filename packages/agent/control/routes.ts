@@ -7,7 +7,7 @@ import { streamEvents } from "./event-stream.ts";
 import type { History } from "./history.ts";
 import { type Answer, type Handler, HttpFailure } from "./http-server.ts";
 import { links } from "./link-table.ts";
-import type { Requests } from "./requests.ts";
+import type { ReloadOutcome, Requests } from "./requests.ts";
 import { status } from "./status.ts";
 import type { Seen, ViewSource } from "./view-source.ts";
 import { whyGroup, whyNode } from "./why.ts";
@@ -82,7 +82,8 @@ export function routes(sources: Sources): Handler {
         return "taken";
       }
       case "/v1/reload":
-        return reload(sources, request.body);
+      case "/v1/confirm":
+        return reload(sources, route, request.body);
       case "/v1/acknowledge":
       case "/v1/move":
       case "/v1/drain":
@@ -98,7 +99,9 @@ export function routes(sources: Sources): Handler {
 }
 
 const ACTING: ReadonlySet<string> = new Set(
-  ["acknowledge", "move", "drain", "undrain", "pause", "resume", "restart", "reload"].map((word) => `/v1/${word}`),
+  ["acknowledge", "move", "drain", "undrain", "pause", "resume", "restart", "reload", "confirm"].map(
+    (word) => `/v1/${word}`,
+  ),
 );
 
 function allow(method: string, route: string): void {
@@ -158,14 +161,21 @@ function unknownName({ view: { groups, nodes } }: Seen, kind: "group" | "node", 
   throw new HttpFailure(404, `unknown-${kind}`, `there is no ${kind}${shown}`, `there are: ${known.join(", ")}`);
 }
 
-async function reload(sources: Sources, body: unknown): Promise<Answer> {
+async function reload(sources: Sources, route: string, body: unknown): Promise<Answer> {
   const fields = fieldsOf(body);
+  if (route === "/v1/confirm") return answerOfReload(sources, await sources.requests.confirm(timeoutOf(fields)));
   const dryRun = fields["dry_run"] ?? false;
   const digest = fields["config"] ?? undefined;
   if (typeof dryRun !== "boolean") throw new HttpFailure(400, "bad-request", "dry_run is true or false");
   if (digest !== undefined && (typeof digest !== "string" || !/^[0-9a-f]{8}$/.test(digest)))
     throw new HttpFailure(400, "bad-request", "config is a digest of 8 hex digits");
-  const outcome = await sources.requests.reload(dryRun, digest, timeoutOf(fields));
+  const confirm_ms = fields["confirm_ms"] ?? undefined;
+  if (confirm_ms !== undefined && !(typeof confirm_ms === "number" && confirm_ms >= 1000 && confirm_ms <= 3_600_000))
+    throw new HttpFailure(400, "bad-request", "confirm_ms is a number from 1000 to 3600000");
+  return answerOfReload(sources, await sources.requests.reload({ dryRun, digest, confirm_ms }, timeoutOf(fields)));
+}
+
+function answerOfReload(sources: Sources, outcome: ReloadOutcome | undefined): Answer {
   if (outcome === undefined) throw new HttpFailure(503, "busy", "too many requests are under way", "try again");
   const answer: Reload = { schema: "holdfast.reload/1", node: sources.node, ...outcome };
   return { status: RELOAD_STATUS_OF[outcome.code], body: answer };

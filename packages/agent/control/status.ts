@@ -2,6 +2,7 @@
 import type { EngineView } from "../channel.ts";
 import type { Alarm, EngineStatus, Event, GroupStatus, NodeStatus, Status } from "@holdfast/api/schema.ts";
 import type { GroupView, NodeView, PeerView } from "@holdfast/core/view.ts";
+import { adapterStatus } from "./adapter-status.ts";
 import { healthOf, warningsOf } from "./health.ts";
 import { linkRows, nodeLinks } from "./link-table.ts";
 import { lastMove } from "./ownership-change.ts";
@@ -62,6 +63,7 @@ function engineStatus(engine: EngineView): EngineStatus {
     ready_ms: engine.ready_ms,
     first_renewal_ms: engine.firstRenewal_ms ?? null,
     crashes,
+    unconfirmed_ms: engine.unconfirmed_ms ?? null,
     lateness,
   };
 }
@@ -89,6 +91,7 @@ function nodeStatus(
     drained: node.drained,
     drain_reason: node.drainReason ?? null,
     failing: stale ? [] : failing(view, node),
+    adapters: stale ? [] : adapterStatus(node),
     version: node.self ? version : (node.about?.software ?? ""),
     keys: (node.about?.keys ?? []).map((id) => id.toString(16).padStart(8, "0")),
   };
@@ -106,6 +109,7 @@ function nodeState(node: PeerView): NodeStatus["state"] {
 
 const FAILURES: ReadonlySet<string> = new Set([
   "interface-down",
+  "adapters-failed",
   "address-failed",
   "generation",
   "crashing",
@@ -133,6 +137,7 @@ function groupStatus(group: GroupView, stale: boolean, { events, wall_ms }: Stat
     since_ms: stale || since === null || !group.owner ? null : Math.round(since),
     addresses: group.addresses,
     standbys: stale ? [] : group.standbys,
+    adapter: group.adapter,
     state: stale ? "unknown" : groupState(group),
     addresses_restored: group.addressesRestored,
     paused_until: remaining_ms === null ? null : new Date(wall_ms + remaining_ms).toISOString(),

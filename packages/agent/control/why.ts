@@ -1,6 +1,7 @@
 /** The answer to "why is it so?": one sentence, the events that led there, and what keeps each other node from owning. */
 import type { Event, Why } from "@holdfast/api/schema.ts";
 import type { GroupView, NodeView, PeerView } from "@holdfast/core/view.ts";
+import { adapterLines, failedAdapters } from "./adapter-status.ts";
 import { conflictsNow } from "./conflicts.ts";
 import { drainSentence } from "./health.ts";
 import { linkRows } from "./link-table.ts";
@@ -18,6 +19,13 @@ const NODE_CODES = new Set([
   "undrained",
   "interface-down",
   "interface-up",
+  "adapter-failed",
+  "adapter-restored",
+  "adapter-undecided",
+  "fail-standby",
+  "standby-adapter-restored",
+  "network-down",
+  "network-restored",
   "stalled",
   "reluctant",
   "reluctant-over",
@@ -55,7 +63,8 @@ function groupAnswer(group: GroupView): string {
   const because = group.cause ? `: ${group.cause}` : "";
   if (group.claimed.length > 1) return `${group.name} is claimed by ${list(group.claimed)} at once${because}`;
   if (!group.owner) return `${group.name} has no owner${because}`;
-  return `${group.name} is on ${group.owner}${because}`;
+  const adapter = group.adapter === 0 ? "" : ", there on a standby adapter";
+  return `${group.name} is on ${group.owner}${adapter}${because}`;
 }
 
 function notOwner(view: NodeView, group: GroupView, node: PeerView, wall_ms: number): string {
@@ -71,6 +80,8 @@ function notOwner(view: NodeView, group: GroupView, node: PeerView, wall_ms: num
       return "is stopping";
     case "interface-down":
       return `its interface for ${group.name} is down`;
+    case "adapters-failed":
+      return failedAdapters(view, group, node.name);
     case "address-failed":
       return `could not put the address of ${group.name} on its interface`;
     case "generation":
@@ -113,7 +124,7 @@ export function whyNode(seen: Seen, events: readonly Event[], name: string, wall
     subject: name,
     answer: stale ? unknown(seen) : nodeAnswer(view, node, wall_ms),
     evidence: nodeEvidence(events, name),
-    others: stale ? [] : [...groupLines(view, node, wall_ms), ...linkLines(seen, node)],
+    others: stale ? [] : [...groupLines(view, node, wall_ms), ...adapterLines(node), ...linkLines(seen, node)],
   };
 }
 

@@ -14,28 +14,25 @@ export class Arrivals {
   readonly rejections = new Rejections();
   readonly #sealer: Pick<Sealer, "open">;
   readonly #input: (input: Input) => void;
-  readonly #name: (link: LinkName, address: string) => string;
+  readonly #describe: (source: string) => string;
   readonly #copies = new Copies();
   readonly #sources = new Map<LinkName, Map<BootId, string>>();
 
-  /** `name`: a source as people shall read it. */
+  /** `describe`: a source as people shall read it. */
   constructor(
     sealer: Pick<Sealer, "open">,
     input: (input: Input) => void,
-    name: (link: LinkName, address: string) => string = (_link, address) => address,
+    describe: (source: string) => string = (source) => source,
   ) {
     this.#sealer = sealer;
     this.#input = input;
-    this.#name = name;
+    this.#describe = describe;
   }
 
   /** The node that sent it, when it was authentic. Never throws for what the bytes hold. */
   received(link: LinkName, bytes: Uint8Array, from: Source): NodeName | undefined {
     const opened = this.#sealer.open(bytes, link);
-    if (!opened.ok) {
-      const { reason } = opened.error;
-      return reason === "aside" ? undefined : this.#rejected(link, reason, from);
-    }
+    if (!opened.ok) return this.#rejected(link, opened.error.reason, from);
     const parsed = parseHeartbeat(opened.value.payload, this.#copies.has);
     if (!parsed.ok) return this.#rejected(link, "parse", from);
     // The seal's boot is the sender's proof; a message may not speak for another.
@@ -53,7 +50,7 @@ export class Arrivals {
     let source = sources.get(boot);
     if (source === undefined) {
       if (sources.size >= BOOTS_MAX) sources.clear();
-      sources.set(boot, (source = this.#name(link, from())));
+      sources.set(boot, (source = this.#describe(from())));
     }
     return source;
   }

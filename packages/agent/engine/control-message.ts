@@ -32,10 +32,13 @@ const PARSERS: Readonly<Record<ToEngine["kind"], (message: Fields) => ToEngine |
   view: ({ id }) => (isId(id) ? { kind: "view", id } : undefined),
   trouble: parseTrouble,
   request: parseRequest,
-  reload: ({ id, dryRun, digest }) => {
+  reload: ({ id, dryRun, digest, confirm_ms }) => {
     if (!isId(id) || typeof dryRun !== "boolean") return undefined;
-    return { kind: "reload", id, dryRun, digest: isText(digest) && DIGEST.test(digest) ? digest : undefined };
+    if (confirm_ms !== undefined && !(isTimeout(confirm_ms) && confirm_ms >= 1)) return undefined;
+    const agreed = isText(digest) && DIGEST.test(digest) ? digest : undefined;
+    return { kind: "reload", id, dryRun, digest: agreed, confirm_ms };
   },
+  confirm: ({ id }) => (isId(id) ? { kind: "confirm", id } : undefined),
   restart: ({ id, timeout_ms }) =>
     isId(id) && isTimeout(timeout_ms) ? { kind: "restart", id, timeout_ms } : undefined,
 };
@@ -54,6 +57,7 @@ function parseRequest({ id, target, action, timeout_ms }: Fields): ToEngine | un
 
 function parseAction(action: Fields): OperatorAction | undefined {
   const { kind, group, target, node, reason } = action;
+  if (kind === "acknowledge") return { kind };
   if (kind === "pause" || kind === "resume") return parsePause(kind, action);
   if (kind === "move") {
     if (!isText(group) || !isName(group)) return undefined;

@@ -24,6 +24,7 @@ import { Runtime } from "./runtime.ts";
 import { Starts } from "./starts.ts";
 import { notifyReloading, notifySystemd } from "./systemd.ts";
 import { Wakeup } from "./wakeup.ts";
+import type { EngineView } from "../channel.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
@@ -139,7 +140,7 @@ export class Daemon {
       resetConnections: (group) => this.#addresses.resetConnections(group),
       saveVotes: (effect) => this.#fence.saveVotes(effect),
       placeAddresses: (group, wanted, by) => this.#addresses.place(group, wanted, by, monotonic()),
-      announce: (group, term) => this.#addresses.announce(group, term, monotonic()),
+      announce: (effect) => this.#addresses.announce(effect, monotonic()),
       stopAnnouncing: (group) => this.#addresses.stopAnnouncing(group, monotonic()),
       record: (effect) => this.#record(effect),
       reply: ({ request, code, text }) => this.#control.send({ kind: "reply", id: request, code, text }),
@@ -169,10 +170,10 @@ export class Daemon {
       file: args.config,
       prepare: () => prepareSoon(args, adapters),
       state: () => this.#engine.state,
-      keys: () => this.#keys,
+      running: () => ({ cluster: this.#cluster, self: this.#self, keys: this.#keys }),
       now: monotonic,
       apply: (prepared) => this.#reconfigure(prepared),
-      tell: (text) => this.#trouble("config-refused", text, "warning"),
+      tell: (code, text, level) => this.#trouble(code, text, level),
     });
   }
 
@@ -215,7 +216,7 @@ export class Daemon {
     return {
       view: () => ({
         view: viewOf(this.#engine.state, monotonic()),
-        engine: this.#runtime.view(),
+        engine: this.#engineView(),
         links: this.#links.view(),
       }),
       input: (input) => this.#engine.input(input),
@@ -224,6 +225,10 @@ export class Daemon {
       trouble: (code, text, level) => this.#trouble(code, text, level),
       send: (message) => this.#control.send(message),
     };
+  }
+
+  #engineView(): EngineView {
+    return { ...this.#runtime.view(), unconfirmed_ms: this.#reload.unconfirmed_ms };
   }
 
   #newRestart(): Restart {
@@ -310,7 +315,7 @@ export class Daemon {
     this.#narrowFence();
     // A port that another program had tells nobody when it is free.
     this.#links.open();
-    for (const rejected of this.#links.rejections.take()) this.#engine.input(rejected);
+    for (const rejected of this.#links.takeRejected()) this.#engine.input(rejected);
     this.#watch.second();
     const dropped = this.#control.takeDropped();
     if (dropped > 0)

@@ -95,7 +95,7 @@ class Scripted {
         const placed = outcome(`placeAddresses ${group} ${wanted}`);
         return placed.ok ? success([]) : placed;
       },
-      announce: (group) => this.log.push(`announce ${group}`),
+      announce: ({ group }) => this.log.push(`announce ${group}`),
       stopAnnouncing: nothing,
       record: ({ event }) => this.log.push(`record ${event.code}`),
       reply: nothing,

@@ -33,7 +33,7 @@ export interface Adapters {
     wanted: boolean,
     adapters: readonly InterfaceName[],
   ) => Result<readonly Mac[] | undefined, string>;
-  readonly announce: (group: GroupName, term: number) => void;
+  readonly announce: (effect: Extract<Effect, { kind: "announce" }>) => void;
   readonly stopAnnouncing: (group: GroupName) => void;
   readonly record: (effect: Extract<Effect, { kind: "record" }>) => void;
   readonly reply: (effect: Extract<Effect, { kind: "reply" }>) => void;
@@ -103,7 +103,7 @@ export class Engine {
         this.#results.push({ kind: "flush" });
         return;
       case "announce":
-        return adapters.announce(effect.group, effect.term);
+        return adapters.announce(effect);
       case "stopAnnouncing":
         return adapters.stopAnnouncing(effect.group);
       case "passConnections":

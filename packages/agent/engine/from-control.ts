@@ -25,6 +25,8 @@ export function takeFromControl(message: ToEngine, asked: AskedOfEngine): void {
     }
     case "reload":
       return void asked.reload.ask(message, (answer) => asked.send({ kind: "reloaded", id: message.id, answer }));
+    case "confirm":
+      return asked.send({ kind: "reloaded", id: message.id, answer: asked.reload.confirm() });
     case "restart":
       return asked.restart.ask(message.timeout_ms, (code, text) =>
         asked.send({ kind: "reply", id: message.id, code, text }),

@@ -9,7 +9,7 @@ import { adaptersInOneNetwork } from "./same-network.ts";
 import { TakeoverChecks } from "./takeover-checks.ts";
 import { monotonic } from "./clock.ts";
 import type { Cluster, NodeConfig } from "@holdfast/core/cluster.ts";
-import type { Input } from "@holdfast/core/effects.ts";
+import type { Effect, Input } from "@holdfast/core/effects.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { GroupName, InterfaceName } from "@holdfast/core/units/names.ts";
@@ -248,29 +248,20 @@ export class GroupAddresses {
   }
 
   /** A second announcement of the same term starts its schedule over. */
-  announce(group: GroupName, term: number, now: Instant): void {
+  announce({ group, term, provesFrom }: Extract<Effect, { kind: "announce" }>, now: Instant): void {
     const places = this.#places.places(group);
     const before = this.#announced.get(group);
     this.#announced.set(group, { term, addresses: places });
     this.#neighbours.apply(this.#announced, now);
     if (before?.term === term) this.#neighbours.again(group, now);
-    this.#listenWhereAnnounced();
     this.run(now);
-    this.#checks.apply(this.#announced, now);
+    this.#checks.apply(this.#announced, now, provesFrom);
+    // Nobody waits for this. On the adapter before listening goes on: to close a packet socket takes the kernel milliseconds.
+    for (const name of this.#announcedBy()) this.#listen(name);
   }
 
   #announcedBy(): ReadonlySet<InterfaceName> {
     return new Set([...this.#announced.values()].flatMap(({ addresses }) => addresses.map((each) => each.interface)));
-  }
-
-  #listenWhereAnnounced(): void {
-    const by = this.#announcedBy();
-    for (const [name, { listener }] of this.#listening) {
-      if (by.has(name)) continue;
-      listener.close();
-      this.#listening.delete(name);
-    }
-    for (const name of by) this.#listen(name);
   }
 
   stopAnnouncing(group: GroupName, now: Instant): void {

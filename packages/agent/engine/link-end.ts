@@ -22,8 +22,11 @@ export interface LinkEnd {
 }
 
 export interface Transport {
-  /** A datagram that cannot be sent is a lost one: loss is what the receiver sees and reports. Keeps no part of it. */
-  readonly send: (to: NodeConfig, datagram: Uint8Array) => void;
+  /**
+   * A datagram that cannot be sent is a lost one: loss is what the receiver sees and reports. Keeps no part of it.
+   * `canWait`: on a slow medium, until nothing else needs it.
+   */
+  readonly send: (to: NodeConfig, datagram: Uint8Array, canWait: boolean) => void;
   /** Take what has come already, without waiting for the loop. */
   readonly read: () => void;
   readonly close: () => void;

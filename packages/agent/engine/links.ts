@@ -2,13 +2,14 @@
 import { Arrivals } from "./arrivals.ts";
 import { ethernetEnd } from "./ethernet-end.ts";
 import type { EndContext, LinkEnd, Transport } from "./link-end.ts";
-import type { Rejections } from "./rejections.ts";
+import { HeartbeatGuard } from "./heartbeat-guard.ts";
 import { serialEnd } from "./serial-end.ts";
 import { udpEnd } from "./udp-end.ts";
 import type { LinkView } from "../channel.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import { type Cluster, isOn, type LinkConfig, type NodeConfig } from "@holdfast/core/cluster.ts";
 import type { Input } from "@holdfast/core/effects.ts";
+import { canWait } from "@holdfast/core/node/narrow-links.ts";
 import { HeartbeatEmitter } from "@holdfast/core/wire/heartbeat.ts";
 import type { Heartbeat } from "@holdfast/core/wire/messages.ts";
 import type { InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
@@ -37,11 +38,13 @@ const DATAGRAM_BYTES = 2048;
 export class Links {
   readonly #links = new Map<LinkName, Link>();
   #cluster: Cluster;
+  #self: NodeConfig;
   #peers: ReadonlyMap<NodeName, { readonly config: NodeConfig; readonly index: number }> = new Map();
   readonly #sealer: Sealer;
   readonly #adapters: Adapters;
   readonly #input: (...inputs: readonly Input[]) => void;
   readonly #arrivals: Arrivals;
+  readonly #guard: HeartbeatGuard;
   /** Heartbeats that were read and not yet told. */
   #arrived: Input[] = [];
   readonly #emitter = new HeartbeatEmitter();
@@ -59,7 +62,10 @@ export class Links {
     this.#sealer = sealer;
     this.#adapters = adapters;
     this.#input = input;
-    this.#arrivals = new Arrivals(sealer, (heartbeat) => this.#arrived.push(heartbeat));
+    this.#self = self;
+    this.#guard = new HeartbeatGuard(adapters, input);
+    const describe = (source: string): string => this.#guard.describe(source);
+    this.#arrivals = new Arrivals(sealer, (heartbeat) => this.#arrived.push(heartbeat), describe);
     this.#configure(cluster, self);
   }
 
@@ -71,6 +77,7 @@ export class Links {
 
   #configure(cluster: Cluster, self: NodeConfig): void {
     this.#cluster = cluster;
+    this.#self = self;
     for (const [name, link] of this.#links) {
       const config = cluster.links.find((each) => each.name === name);
       if (config !== undefined && isOn(self, name)) continue;
@@ -119,9 +126,12 @@ export class Links {
     this.#links.set(name, link);
   }
 
-  /** What was dropped of what arrived. */
-  get rejections(): Rejections {
-    return this.#arrivals.rejections;
+  /** What was dropped since the last call of what arrived, here or in the kernel. */
+  takeRejected(): readonly Input[] {
+    const { rejections } = this.#arrivals;
+    const here = rejections.take().map((each) => ({ ...each, source: this.#guard.describe(each.source) }));
+    this.#guard.take(rejections);
+    return [...here, ...rejections.take()];
   }
 
   /** Every link of the cluster, for people. */
@@ -139,6 +149,7 @@ export class Links {
 
   /** Open what can be opened, and again after interfaces or addresses changed. */
   open(): void {
+    this.#guard.apply(this.#cluster, this.#self);
     for (const link of this.#links.values()) this.#openLink(link);
   }
 
@@ -207,7 +218,7 @@ export class Links {
     const { bytes } = this.#emitted;
     const version = heartbeat.version >= 2 ? 2 : 1;
     const destination = { version, link: name, receiver: to, stream: (link.index << 8) | peer.index } as const;
-    link.transport.send(peer.config, this.#sealer.seal(destination, bytes, this.#datagram));
+    link.transport.send(peer.config, this.#sealer.seal(destination, bytes, this.#datagram), canWait(heartbeat));
   }
 }
 

@@ -13,17 +13,17 @@ export class Rejections {
     { readonly link: LinkName; readonly reason: RejectReason; readonly source: string; count: number }
   >();
 
-  count(link: LinkName, reason: RejectReason, source: string): void {
+  count(link: LinkName, reason: RejectReason, source: string, packets = 1): void {
     const known = this.#counts.get(`${link} ${reason} ${source}`);
     if (known !== undefined) {
-      known.count += 1;
+      known.count += packets;
       return;
     }
     const shown = this.#counts.size < SOURCES_MAX ? source : "others";
     const key = `${link} ${reason} ${shown}`;
     const entry = this.#counts.get(key);
-    if (entry === undefined) this.#counts.set(key, { link, reason, source: shown, count: 1 });
-    else entry.count += 1;
+    if (entry === undefined) this.#counts.set(key, { link, reason, source: shown, count: packets });
+    else entry.count += packets;
   }
 
   /** What was counted since the last call. */

@@ -4,11 +4,12 @@
  */
 import { createHash } from "node:crypto";
 import type { ReloadAnswer } from "../channel.ts";
+import { Confirmation, irreversible } from "./confirmation.ts";
 import type { Keys } from "../seal/keys.ts";
 import type { Prepared, Unprepared } from "./prepare.ts";
 import type { NodeState } from "@holdfast/core/node.ts";
 import { reloadPlan } from "@holdfast/core/node/reload-plan.ts";
-import type { Result } from "@holdfast/core/units/result.ts";
+import { failure, type Result } from "@holdfast/core/units/result.ts";
 import type { Instant } from "@holdfast/core/units/time.ts";
 
 export interface ReloadSteps {
@@ -16,26 +17,45 @@ export interface ReloadSteps {
   readonly file: string;
   readonly prepare: () => Promise<Result<Prepared, Unprepared>>;
   readonly state: () => NodeState;
-  readonly keys: () => Keys;
+  /** What runs now, to compare with and to come back to. */
+  readonly running: () => Prepared;
   readonly now: () => Instant;
   /** All of it, or a reason and nothing. */
   readonly apply: (prepared: Prepared) => Result<void, string>;
-  /** A reload that was asked for and not done: everybody shall know. */
-  readonly tell: (text: string) => void;
+  /** A reload that was asked for and not done, or undone: everybody shall know. */
+  readonly tell: (code: string, text: string, level: "info" | "warning" | "alarm") => void;
 }
 
 export interface ReloadRequest {
   readonly dryRun: boolean;
   /** Of the configuration whose plan was agreed to; undefined: whatever the file has. */
   readonly digest: string | undefined;
+  /** Back to the configuration before, unless confirmed within so many milliseconds. */
+  readonly confirm_ms?: number | undefined;
 }
 
 export class Reload {
   readonly #steps: ReloadSteps;
+  readonly #confirmation: Confirmation;
   #underWay = false;
 
   constructor(steps: ReloadSteps) {
     this.#steps = steps;
+    this.#confirmation = new Confirmation(steps);
+  }
+
+  /** Until the configuration that runs is rolled back, unless confirmed. */
+  get unconfirmed_ms(): number | undefined {
+    return this.#confirmation.remaining_ms;
+  }
+
+  /** The operator can still reach what matters: the configuration stays. */
+  confirm(): ReloadAnswer {
+    const confirmed = this.#confirmation.confirm();
+    if (!confirmed.ok) return this.#answer("refused", confirmed.error);
+    const text = `configuration ${confirmed.value} is confirmed on ${this.#steps.state().self.name}`;
+    this.#steps.tell("config-confirmed", text, "info");
+    return this.#answer("done", text);
   }
 
   /** `reply` comes once, after the file was parsed. */
@@ -46,19 +66,21 @@ export class Reload {
     this.#underWay = false;
     const answer = prepared.ok ? this.#judge(request, prepared.value) : this.#invalid(prepared.error);
     if (!request.dryRun && ["invalid", "refused", "failed"].includes(answer.code))
-      this.#steps.tell(`not reloaded, the configuration before goes on: ${answer.text}`);
+      this.#steps.tell("config-refused", `not reloaded, the configuration before goes on: ${answer.text}`, "warning");
     reply(answer);
   }
 
   #judge(request: ReloadRequest, prepared: Prepared): ReloadAnswer {
-    const { state, keys, now, apply } = this.#steps;
+    const { state, now, apply } = this.#steps;
     const running = state();
+    const before = this.#steps.running();
     const plan = reloadPlan(running, prepared.cluster, now());
-    const changes = [...plan.changes, ...keyChanges(keys(), prepared.keys)];
+    const changes = [...plan.changes, ...keyChanges(before.keys, prepared.keys)];
     const { warnings } = plan;
     const details = { digest: prepared.cluster.digest, changes, warnings };
     const { name } = running.self;
-    if (plan.obstacles.length > 0) return this.#answer("refused", plan.obstacles.join("; "), details);
+    const obstacles = [...plan.obstacles, ...this.#unconfirmable(request, before, prepared)];
+    if (obstacles.length > 0) return this.#answer("refused", obstacles.join("; "), details);
     if (request.digest !== undefined && request.digest !== prepared.cluster.digest)
       return this.#answer("refused", "the file has changed since its plan was shown", details);
     if (changes.length === 0)
@@ -66,7 +88,34 @@ export class Reload {
     if (request.dryRun) return this.#answer("planned", `${changes.length} changes on ${name}`, details);
     const applied = apply(prepared);
     if (!applied.ok) return this.#answer("failed", `nothing was changed: ${applied.error}`, details);
-    return this.#answer("done", `${name} works from configuration ${prepared.cluster.digest}`, details);
+    const done = `${name} works from configuration ${prepared.cluster.digest}`;
+    if (request.confirm_ms === undefined) return this.#answer("done", done, details);
+    this.#confirmation.begin(prepared.cluster.digest, request.confirm_ms, () => this.#rollBack(before));
+    const until = `${request.confirm_ms / 1000} s`;
+    return this.#answer("done", `${done}, which is rolled back in ${until} unless: holdfast confirm`, details);
+  }
+
+  /** A second change while one waits could not be told from it when the time is over. */
+  #unconfirmable({ confirm_ms }: ReloadRequest, before: Prepared, next: Prepared): readonly string[] {
+    const waiting = this.#confirmation.digest;
+    if (waiting !== undefined && waiting !== next.cluster.digest)
+      return [`configuration ${waiting} waits to be confirmed: holdfast confirm, or wait until it is rolled back`];
+    const obstacle = confirm_ms === undefined ? undefined : irreversible(before.cluster, next.cluster);
+    return obstacle === undefined ? [] : [obstacle];
+  }
+
+  #rollBack(before: Prepared): Result<void, string> {
+    const { state, now, apply, file } = this.#steps;
+    const undone = state().cluster.digest;
+    const { obstacles } = reloadPlan(state(), before.cluster, now());
+    if (obstacles.length > 0) return failure(obstacles.join("; "));
+    const applied = apply(before);
+    if (!applied.ok) return applied;
+    const text =
+      `${undone} was not confirmed in time: ${state().self.name} works from ${before.cluster.digest} again; ` +
+      `${file} still has the other`;
+    this.#steps.tell("config-rolled-back", text, "warning");
+    return applied;
   }
 
   #invalid({ text, errors }: Unprepared): ReloadAnswer {

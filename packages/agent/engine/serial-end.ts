@@ -28,7 +28,7 @@ function open(path: string, baud: number, { interval_ms, events }: EndContext): 
   if (!opened.ok) return opened;
   const line = opened.value;
   return success({
-    send: (_to, datagram) => void line.send(datagram),
+    send: (_to, datagram, canWait) => void (canWait ? line.sendLater(datagram) : line.send(datagram)),
     read: () => line.read(),
     close: () => line.close(),
   });

@@ -72,8 +72,8 @@ export class TakeoverChecks {
     );
   }
 
-  apply(announced: ReadonlyMap<GroupName, Announcement>, now: Instant): void {
-    this.#confirmations.apply(announced, now);
+  apply(announced: ReadonlyMap<GroupName, Announcement>, now: Instant, provesFrom?: Instant): void {
+    this.#confirmations.apply(announced, now, provesFrom);
   }
 
   run(now: Instant): void {

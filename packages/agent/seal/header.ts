@@ -26,9 +26,6 @@ export const AT = {
 export const MAXIMUM_SEQUENCE = 2 ** 48 - 1;
 export const MAXIMUM_STREAM = 0xffff;
 
-/** The receiver of a datagram that is sent once for all nodes of the link. */
-export const EVERYBODY = "*";
-
 /** Version 2: the number of one link and receiver, the same at every sender and under every configuration. */
 export function streamOf(link: string, receiver: string): number {
   return createHash("sha256").update(`holdfast stream ${receiver} ${link}`).digest().readUInt16BE(0);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createCipheriv, createHash, createHmac } from "node:crypto";
 import { test } from "node:test";
 import { TAG_BYTES } from "./aead.ts";
-import { EVERYBODY, HEADER_BYTES, streamOf, type Suite } from "./header.ts";
+import { HEADER_BYTES, streamOf, type Suite } from "./header.ts";
 import { createSealer } from "./sealer.ts";
 import type { Keys } from "./keys.ts";
 import type { Destination, Rejected, Sealer } from "./sealer.ts";
@@ -308,24 +308,7 @@ test("a datagram taken from one link or one direction opens on no other, whateve
   };
   assert.equal(reasonOf(b.open(renumbered("priv", "b"), "priv")), "auth");
   assert.equal(reasonOf(c.open(renumbered("lan", "c"), "lan")), "auth");
-  assert.equal(reasonOf(b.open(renumbered("lan", EVERYBODY), "lan")), "auth");
   assert.equal(reasonOf(b.open(take(), "lan")), "opened");
-});
-
-test("what is sent once for everybody opens at each of them, once; on a shared link others' datagrams are no offence", () => {
-  const [a, b, c] = [sealer(BOOT_A), sealer(BOOT_B), sealer(BOOT_C)];
-  const all = a.seal(to(EVERYBODY, 2), PAYLOAD);
-  for (const each of [b, c]) {
-    assert.equal(reasonOf(each.open(all, "lan")), "opened");
-    assert.equal(reasonOf(each.open(all, "lan")), "replay");
-    assert.equal(reasonOf(each.open(all, "priv")), "link");
-  }
-  b.share("lan", ["a", "c"]);
-  a.share("lan", ["b", "c"]);
-  assert.equal(reasonOf(b.open(a.seal(to("c", 2), PAYLOAD), "lan")), "aside");
-  assert.equal(reasonOf(a.open(all, "lan")), "aside", "its own");
-  assert.equal(reasonOf(b.open(a.seal(to("d", 2), PAYLOAD), "lan")), "link");
-  assert.equal(reasonOf(b.open(a.seal(to("b", 2, "priv"), PAYLOAD), "lan")), "link");
 });
 
 test("version 1 from unknown boots is tried 200 times a second at most; known boots and version 2 always", () => {

@@ -9,17 +9,7 @@
 import { failure, success } from "@holdfast/core/units/result.ts";
 import { type Aead, type AeadOfKey, nodeAead, NONCE_BYTES, TAG_BYTES } from "./aead.ts";
 import { BootMark, bootKey, directionKey } from "./derived-keys.ts";
-import {
-  AT,
-  EVERYBODY,
-  HEADER_BYTES,
-  MAGIC,
-  SEAL_VERSION,
-  streamOf,
-  type Suite,
-  SUITE_CODES,
-  writeNonce,
-} from "./header.ts";
+import { AT, HEADER_BYTES, MAGIC, SEAL_VERSION, streamOf, type Suite, SUITE_CODES, writeNonce } from "./header.ts";
 import { clusterId, keyId } from "./keys.ts";
 import { Outgoing } from "./outgoing.ts";
 import { type MarkedKey, type Sender, Senders } from "./senders.ts";
@@ -46,10 +36,7 @@ export interface Opened {
 }
 
 export interface Rejected {
-  /** `aside`: what a shared medium brings to everybody, meant for another node or sent by this one. */
-  readonly reason:
-    | Extract<RejectReason, "malformed" | "version" | "cluster" | "link" | "key" | "auth" | "replay">
-    | "aside";
+  readonly reason: Extract<RejectReason, "malformed" | "version" | "cluster" | "link" | "key" | "auth" | "replay">;
 }
 
 /** Where a datagram goes. */
@@ -57,7 +44,7 @@ export interface Destination {
   /** The version of the seal that the receiver opens. */
   readonly version: 1 | 2;
   readonly link: string;
-  /** A node's name, or EVERYBODY. */
+  /** A node's name. */
   readonly receiver: string;
   /** Version 1: the sender's own number for link and receiver, 0 to 65535. */
   readonly stream: number;
@@ -71,8 +58,6 @@ export interface Sealer {
   seal(to: Destination, payload: Uint8Array, room?: Uint8Array): Uint8Array;
   /** The payload of an authentic datagram seen for the first time, which came over `link`. Never throws. */
   open(datagram: Uint8Array, link: string): Result<Opened, Rejected>;
-  /** On this link arrives, too, what is meant for these nodes. */
-  share(link: string, others: readonly string[]): void;
   /** After the key file changed. Counters and replay windows go on: a nonce is never used twice. */
   useKeys(keys: Keys): void;
 }
@@ -99,9 +84,7 @@ export function createSealer(options: SealerOptions): Sealer {
 interface Listening {
   readonly name: string;
   readonly number: number;
-  readonly own: number;
-  readonly everybody: number;
-  others: ReadonlySet<number>;
+  readonly stream: number;
 }
 
 class BootSealer implements Sealer {
@@ -146,10 +129,6 @@ class BootSealer implements Sealer {
     return this.#outgoing.seal(to, payload, room);
   }
 
-  share(link: string, others: readonly string[]): void {
-    this.#listening(link).others = new Set(others.map((node) => streamOf(link, node)));
-  }
-
   open(datagram: Uint8Array, link: string): Result<Opened, Rejected> {
     const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength);
     if (bytes.length < HEADER_BYTES + TAG_BYTES || bytes.readUInt16BE(AT.magic) !== MAGIC) return rejected("malformed");
@@ -161,8 +140,7 @@ class BootSealer implements Sealer {
 
   #openSecond(bytes: Buffer, link: Listening): Result<Opened, Rejected> {
     const stream = bytes.readUInt16BE(AT.stream);
-    const shared = stream === link.everybody;
-    if (!shared && stream !== link.own) return rejected(link.others.has(stream) ? "aside" : "link");
+    if (stream !== link.stream) return rejected("link");
     if (bytes[AT.suite] !== SUITE_CODES[this.#suite]) return rejected("auth");
     const mark = bytes.readUInt32BE(AT.key);
     const known = this.#senders.find(bytes);
@@ -171,22 +149,19 @@ class BootSealer implements Sealer {
     if (marked === undefined) return rejected("key");
     const sender = known ?? this.#senders.remember(bytes);
     if (remembered === undefined) sender.marks.set(mark, marked);
-    // Its own comes back where everybody hears everything.
-    if (sender.boot === this.#boot) return rejected(link.others.size > 0 ? "aside" : "replay");
+    if (sender.boot === this.#boot) return rejected("replay");
 
-    const aeads = shared ? marked.everybody : marked.own;
-    let aead = aeads[link.number];
+    let aead = marked.aeads[link.number];
     if (aead === undefined) {
       const boot = bytes.subarray(AT.boot, AT.bootEnd);
-      const receiver = shared ? EVERYBODY : this.#node;
-      aead = this.#aeadOf(directionKey(marked.key.secret, boot, this.#cluster, receiver, link.name));
-      aeads[link.number] = aead;
+      aead = this.#aeadOf(directionKey(marked.key.secret, boot, this.#cluster, this.#node, link.name));
+      marked.aeads[link.number] = aead;
     }
     const payload = this.#verified(aead, bytes);
     if (payload === undefined) return rejected("auth");
     const sequence = bytes.readUIntBE(AT.sequence, 6);
-    // Two links may have the same number by chance.
-    const window = this.#senders.window(sender, 2, 2 * link.number + (shared ? 1 : 0));
+    // Two links may have the same stream by chance.
+    const window = this.#senders.window(sender, 2, link.number);
     if (!window.accept(sequence)) return rejected("replay");
     return success({ payload, boot: sender.boot, version: 2, stream, sequence, keyName: marked.key.name });
   }
@@ -195,7 +170,7 @@ class BootSealer implements Sealer {
   #markedKey(bytes: Buffer, mark: number): MarkedKey | undefined {
     const boot = bytes.subarray(AT.boot, AT.bootEnd);
     const found = this.#marks.find((each) => each.of(boot) === mark);
-    return found === undefined ? undefined : { key: found.key, own: [], everybody: [] };
+    return found === undefined ? undefined : { key: found.key, aeads: [] };
   }
 
   #openFirst(bytes: Buffer): Result<Opened, Rejected> {
@@ -237,9 +212,7 @@ class BootSealer implements Sealer {
   #listening(name: string): Listening {
     const known = this.#links.get(name);
     if (known !== undefined) return known;
-    const own = streamOf(name, this.#node);
-    const everybody = streamOf(name, EVERYBODY);
-    const link: Listening = { name, number: this.#links.size, own, everybody, others: new Set() };
+    const link: Listening = { name, number: this.#links.size, stream: streamOf(name, this.#node) };
     this.#links.set(name, link);
     return link;
   }

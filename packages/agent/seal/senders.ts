@@ -27,8 +27,7 @@ export interface Sender {
 export interface MarkedKey {
   readonly key: Key;
   /** By the number of the link. */
-  readonly own: (Aead | undefined)[];
-  readonly everybody: (Aead | undefined)[];
+  readonly aeads: (Aead | undefined)[];
 }
 
 export class Senders {

@@ -159,7 +159,7 @@ export class Voter {
     const opened = this.#sealer.open(datagram, link);
     if (!opened.ok) {
       const { reason } = opened.error;
-      if (reason !== "aside") this.#rejections.count(link, reason, `${from}:${port}`);
+      this.#rejections.count(link, reason, `${from}:${port}`);
       return reason !== "key" && reason !== "auth" && reason !== "link";
     }
     const parsed = parseHeartbeat(opened.value.payload, this.#copies.has);

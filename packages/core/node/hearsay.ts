@@ -39,6 +39,7 @@ export function viewUnheard(state: NodeState, node: NodeConfig, now: Instant): P
     reports: [],
     reportsAge_ms: undefined,
     groups: [],
+    adapters: [],
     about: undefined,
   };
 }

@@ -3,7 +3,7 @@
  * node (a clone), a member whose values cannot be. None of them changes anything; every node hears of them by name.
  */
 import { happened } from "./events.ts";
-import { countOf, mayTell } from "./rejecting.ts";
+import { countOf, mayTell, tellRejected } from "./rejecting.ts";
 import type { NodeState } from "./state.ts";
 import type { Hearing } from "../membership/hearing.ts";
 import { isAlive, type Peer } from "../membership/peer.ts";
@@ -22,6 +22,7 @@ const MESSAGE_LEAP = 2 ** 24;
 /** Somebody with our key who is not in our configuration, or has our own name. */
 export function stranger(state: NodeState, input: Extract<Input, { kind: "heartbeat" }>, now: Instant): void {
   const { link, heartbeat, source } = input;
+  const from = source === undefined ? "" : ` from ${source}`;
   const entry = countOf(
     state,
     link,
@@ -29,22 +30,9 @@ export function stranger(state: NodeState, input: Extract<Input, { kind: "heartb
     source === undefined ? heartbeat.node : `${heartbeat.node} at ${source}`,
   );
   entry.count += 1;
-  if (entry.toldAt !== undefined && between(entry.toldAt, now) < NONSENSE_EVERY_MS) return;
-  if (!mayTell(state.telling, now)) return;
-  entry.toldAt = now;
-  entry.told = entry.count;
-  const where = `heard on ${link}${source === undefined ? "" : ` from ${source}`}`;
   if (heartbeat.node === state.self.name)
-    return happened(state, now, {
-      code: "node-cloned",
-      level: "alarm",
-      text: `another machine calls itself ${heartbeat.node} (boot ${heartbeat.boot}, ${where})`,
-    });
-  happened(state, now, {
-    code: "heartbeat-rejected",
-    level: "alarm",
-    text: `heartbeats from ${heartbeat.node}, ${where}, dropped by ${state.self.name}: not in its configuration there`,
-  });
+    entry.cloned ??= `another machine calls itself ${heartbeat.node} (boot ${heartbeat.boot}, heard on ${link}${from})`;
+  tellRejected(state, entry, now);
 }
 
 /**

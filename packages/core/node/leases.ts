@@ -16,7 +16,7 @@ import { becomeIdle, type EndCause, type LeaseContext, type LeaseOutcome } from 
 import { leaseHolder } from "../ownership/lease/voter.ts";
 import { peerAge } from "../membership/peer.ts";
 import type { InterfaceName, NodeName } from "../units/names.ts";
-import { between, earliest, instant, type Instant, NEVER } from "../units/time.ts";
+import { after, between, earliest, instant, type Instant, NEVER } from "../units/time.ts";
 
 export function leaseContext(state: NodeState, group: Group, now: Instant): LeaseContext {
   return {
@@ -172,9 +172,13 @@ export function wantAddresses(state: NodeState, group: Group, wanted: boolean): 
   state.later.push({ kind: "placeAddresses", group: group.config.name, wanted, adapters });
 }
 
+/** The old owner's fence ends in whole ticks of its kernel, and late by at most one more. */
+const PASSED_ON_SLACK_MS = 20;
+
 function opened(state: NodeState, group: Group, first: boolean, now: Instant): void {
   const { lease, config, marks } = group;
   if (lease.state.role !== "holding") return;
+  if (first) group.passedOnUntil = group.relayUntil && after(now, state.cluster.timing.keep + PASSED_ON_SLACK_MS);
   // F5: the first commit ended it.
   group.relayUntil = undefined;
   group.owner = state.self.name;
@@ -216,7 +220,9 @@ function round(value: number): number {
 /** The fence is open and the addresses are in place: tell the neighbours. */
 export function announce(state: NodeState, group: Group): void {
   if (group.announcedTerm === undefined) return;
-  state.effects.push({ kind: "announce", group: group.config.name, term: group.announcedTerm });
+  const { announcedTerm: term, passedOnUntil, config } = group;
+  const proves = passedOnUntil === undefined ? {} : { provesFrom: passedOnUntil };
+  state.effects.push({ kind: "announce", group: config.name, term, ...proves });
 }
 
 function ended(state: NodeState, group: Group, why: EndCause, successor: NodeName | undefined, now: Instant): void {

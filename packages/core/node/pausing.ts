@@ -4,10 +4,12 @@
  * more possible than without it. Every node adopts what has the highest stamp, and tells it on.
  */
 import { happened } from "./events.ts";
+import { tellNonsense } from "./impostors.ts";
 import { finishRequest } from "./requests.ts";
 import { LONGEST_PAUSE_MS } from "./pauses.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
 import type { StoredPause } from "../effects.ts";
+import type { Peer } from "../membership/peer.ts";
 import type { Ineligibility, OperatorAction, OperatorRequest, PauseReport } from "../wire/messages.ts";
 import { durationText } from "../ownership/lease/timing.ts";
 import type { NodeName } from "../units/names.ts";
@@ -54,9 +56,13 @@ export function pauseReport({ pause }: Group, now: Instant): PauseReport {
   return { stamp, remaining_ms: until === undefined ? 0 : Math.max(0, Math.ceil(between(now, until))) };
 }
 
+/** Pauses and resumptions of years; what is further ahead was damaged, and nobody could ever resume after it. */
+const STAMP_LEAP = 2 ** 16;
+
 /** What a peer says of the pause: the highest stamp counts; of two with one stamp the one that lasts longer. */
-export function hearPause(state: NodeState, group: Group, report: PauseReport, now: Instant): void {
+export function hearPause(state: NodeState, group: Group, peer: Peer, report: PauseReport, now: Instant): void {
   const { pause } = group;
+  if (report.stamp > pause.stamp + STAMP_LEAP) return tellNonsense(state, peer, "a pause that is far ahead", now);
   const remaining_ms = Math.min(report.remaining_ms, LONGEST_PAUSE_MS);
   if (report.stamp < pause.stamp || report.stamp === 0) return;
   if (report.stamp === pause.stamp) {

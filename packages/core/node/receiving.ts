@@ -4,6 +4,7 @@ import { settleClaims } from "./alone.ts";
 import { happened, takeEvents } from "./events.ts";
 import { leaseContext } from "./leases.ts";
 import { followMove } from "./moves.ts";
+import { canWait } from "./narrow-links.ts";
 import { hearPause, ownedBy } from "./pausing.ts";
 import { overhear, votes } from "./overhearing.ts";
 import { hearOutcomes } from "./requests.ts";
@@ -148,7 +149,8 @@ function ownsAnything(state: NodeState): boolean {
 }
 
 function takeEcho(peer: Peer, hearing: Hearing, heartbeat: Heartbeat, now: Instant): void {
-  if (heartbeat.echo === undefined) return;
+  // What could wait may have waited after its echo was made.
+  if (heartbeat.echo === undefined || canWait(heartbeat)) return;
   const sent = whenSent(peer, heartbeat.echo.message);
   if (sent === undefined) return;
   const roundTrip = (now - sent) * 1000 - heartbeat.echo.held_us;
@@ -210,7 +212,7 @@ function isKnown({ cluster }: NodeState, report: HeardReport): boolean {
 
 function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: GroupReport, now: Instant): void {
   const { name } = peer.config;
-  hearPause(state, group, report.pause, now);
+  hearPause(state, group, peer, report.pause, now);
   if (report.fence === "open") {
     settleClaims(state, group, peer, report.ballot, now);
     if (group.owner !== name) {

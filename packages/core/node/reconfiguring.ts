@@ -8,6 +8,7 @@ import { endFarewell } from "./handing-over.ts";
 import { happened } from "./events.ts";
 import { leaseContext, wantAddresses } from "./leases.ts";
 import { placeGroup } from "./moves.ts";
+import { narrowLinks } from "./narrow-links.ts";
 import { placeOnAdapters } from "./swapping.ts";
 import { type Group, mayEverOwn, newGroup, type NodeState, segmentsHere, tellEverybody } from "./state.ts";
 import { type Cluster, type GroupConfig, type NodeConfig, sharedLinks, votersOf } from "../cluster.ts";
@@ -54,6 +55,7 @@ function changePeers(state: NodeState, cluster: Cluster): void {
   state.voters = votersOf(cluster);
   state.majority = majorityOf(state.voters.length);
   const audience = audienceOf(cluster, state.self.name);
+  state.thinning.narrow = narrowLinks(cluster);
   state.thinning.changes.clear();
   const heard = new Set(audience.map((node) => node.name));
   for (const name of state.peers.keys()) if (!heard.has(name)) state.peers.delete(name);

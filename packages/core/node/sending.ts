@@ -4,6 +4,7 @@ import { eventsFor } from "./events.ts";
 import { ineligibility } from "./eligibility.ts";
 import { pauseReport } from "./pausing.ts";
 import { votes } from "./overhearing.ts";
+import { isReportTurn, narrowBeat, narrowReports, turnAt } from "./narrow-links.ts";
 import { outcomesFor, requestsFor } from "./requests.ts";
 import { isReluctant } from "./reluctance.ts";
 import type { Group, NodeState } from "./state.ts";
@@ -66,11 +67,27 @@ function sendFull(
     requests: requestsFor(state, peer.config.name),
     outcomes: outcomesFor(state, peer),
   };
+  const turn = turnAt(now, state.cluster.timing);
   for (const part of fitting(common, peer, now)) {
     for (const [link, hearing] of peer.links) {
       const echo = part.message === common.message ? echoOf(hearing, now) : undefined;
-      send(state, peer, [link], { ...part, echo });
+      const room = state.thinning.narrow.get(link);
+      const whole = { ...part, echo };
+      send(state, peer, [link], room === undefined ? whole : narrowBeat(whole, room.beat, turn));
     }
+  }
+  if (!extra && state.thinning.narrow.size > 0 && isReportTurn(turn)) sendReports(state, peer, common, now);
+}
+
+/** Over all links: a message that went over some of them only would count as lost on the others. */
+function sendReports(state: NodeState, peer: Peer, whole: Heartbeat, now: Instant): void {
+  const rooms = [...peer.links.keys()].map((link) => state.thinning.narrow.get(link)?.reports ?? Infinity);
+  const room = Math.min(...rooms);
+  const reports = room === Infinity ? undefined : narrowReports(whole, room, turnAt(now, state.cluster.timing));
+  if (reports === undefined) return;
+  const message = nextMessage(peer, now);
+  for (const [link, hearing] of peer.links) {
+    send(state, peer, [link], { ...reports, message, echo: echoOf(hearing, now) });
   }
 }
 

@@ -64,6 +64,8 @@ export interface Group {
   offer: Offer | undefined;
   /** F5: until when this node answers what the old owner hands on, unless it commits before. */
   relayUntil: Instant | undefined;
+  /** After a planned move: the old owner may pass on until then what arrives there. */
+  passedOnUntil: Instant | undefined;
   /** This node has handed the group over and forwards what still arrives, or serves what is left (drain). */
   farewell: Farewell | undefined;
   /** The old owner still serves the connections that began there. */
@@ -241,7 +243,7 @@ export function newState(beginning: Beginning, now: Instant): NodeState {
     formerGeneration: undefined,
     generationSince: now,
     alone: { active: false, answeredAt: undefined },
-    thinning: newThinning(),
+    thinning: newThinning(cluster),
     established: false,
     counters: { round, number: 0 },
     random: seededRandom(beginning.seed),
@@ -331,6 +333,7 @@ export function newGroup(config: GroupConfig, self: NodeConfig, origin: GroupOri
     announcedTerm: undefined,
     offer: undefined,
     relayUntil: undefined,
+    passedOnUntil: undefined,
     farewell: undefined,
     drainFrom: undefined,
     search: undefined,

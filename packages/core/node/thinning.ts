@@ -4,7 +4,8 @@
  * the cluster (docs/protocol.md, section 3).
  */
 import type { NodeState } from "./state.ts";
-import { EVERYBODY_MAX } from "../cluster.ts";
+import { narrowLinks, type NarrowLinks } from "./narrow-links.ts";
+import { type Cluster, EVERYBODY_MAX } from "../cluster.ts";
 import { isHeard } from "../membership/hearing.ts";
 import type { Peer } from "../membership/peer.ts";
 import type { GroupReport, HeardReport } from "../wire/messages.ts";
@@ -22,10 +23,12 @@ export interface Thinning {
   beat: number;
   /** By peer and link: whether it was heard, and in how many beats that is yet to be told. */
   readonly changes: Map<string, { heard: boolean; tell: number }>;
+  /** Links that carry little, whatever the size of the cluster. */
+  narrow: NarrowLinks;
 }
 
-export function newThinning(): Thinning {
-  return { beat: 0, changes: new Map() };
+export function newThinning(cluster: Cluster): Thinning {
+  return { beat: 0, changes: new Map(), narrow: narrowLinks(cluster) };
 }
 
 /** Everybody hears everybody, and says everything. */

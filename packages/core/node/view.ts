@@ -1,4 +1,5 @@
 /** Makes the view of a node for people. */
+import { adapterReports } from "./adapters.ts";
 import { ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
 import { isPaused, pauseReport } from "./pausing.ts";
 import { unfitText } from "./fitness.ts";
@@ -7,6 +8,7 @@ import { viewUnheard } from "./hearsay.ts";
 import { ownFence } from "./sending.ts";
 import { saysEverything } from "./thinning.ts";
 import type { Group, NodeState } from "./state.ts";
+import { adapterInUse } from "./swapping.ts";
 import { ageOf, isHeard, lossPermille } from "../membership/hearing.ts";
 import { heardReportsOf } from "../membership/heard-reports.ts";
 import { isAlive, type Peer, peerAge } from "../membership/peer.ts";
@@ -37,12 +39,12 @@ export function viewOf(state: NodeState, now: Instant): NodeView {
 }
 
 function viewNode(state: NodeState, node: NodeConfig, now: Instant): PeerView {
-  if (node.name === state.self.name) return viewSelf(state, node);
+  if (node.name === state.self.name) return viewSelf(state, node, now);
   const peer = state.peers.get(node.name);
   return peer === undefined ? viewUnheard(state, node, now) : viewPeer(state, peer, now);
 }
 
-function viewSelf(state: NodeState, node: NodeConfig): PeerView {
+function viewSelf(state: NodeState, node: NodeConfig, now: Instant): PeerView {
   return {
     name: node.name,
     role: node.role,
@@ -62,6 +64,7 @@ function viewSelf(state: NodeState, node: NodeConfig): PeerView {
     reports: [],
     reportsAge_ms: 0,
     groups: [],
+    adapters: adapterReports(state, now),
     about: state.about,
   };
 }
@@ -101,6 +104,7 @@ function viewPeer(state: NodeState, peer: Peer, now: Instant): PeerView {
     reports: saysEverything(state) ? peer.heard : [...heardReportsOf(peer, now)].map(aged),
     reportsAge_ms: peer.lastAt === undefined ? undefined : between(peer.lastAt, now),
     groups: [...peer.groups.values()],
+    adapters: peer.adapters,
     about: peer.about,
   };
 }
@@ -122,6 +126,7 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
   const ready = [...selfStandby, ...standbys(state, group, now).filter((node) => node !== owner)];
   return {
     name: config.name,
+    adapter: owner === state.self.name ? adapterInUse(group) : adapterOf(state, group, owner),
     owner,
     claimed,
     term: termOf(state, group, owner),
@@ -138,6 +143,11 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
     candidates,
     cause: group.cause,
   };
+}
+
+function adapterOf(state: NodeState, group: Group, owner: NodeName | undefined): number {
+  const peer = owner === undefined ? undefined : state.peers.get(owner);
+  return peer?.groups.get(group.config.name)?.adapter ?? 0;
 }
 
 function termOf(state: NodeState, group: Group, owner: NodeName | undefined): number {

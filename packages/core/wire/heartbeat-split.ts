@@ -17,7 +17,10 @@ import type { Heartbeat } from "./messages.ts";
  */
 export const MAXIMUM_BYTES = 1372;
 
-const SECTION_HEAD_BYTES = 3;
+/** Type and length. */
+export const SECTION_HEAD_BYTES = 3;
+/** What the seal (agent/seal) adds: header 28, tag 16. */
+export const SEAL_BYTES = 44;
 
 /** What the leases need comes first, what is for people last. */
 const ORDER: readonly ListName[] = ["heard", "lease", "groups", "adapters", "requests", "outcomes", "events"];

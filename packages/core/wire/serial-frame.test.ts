@@ -13,6 +13,7 @@ function read(...pieces: readonly Uint8Array[]): { readonly frames: string[]; re
     frame: (datagram) => void frames.push(Buffer.from(datagram).toString("hex")),
     garbled: (octets) => void garbled.push(octets),
   });
+  reader.push(Uint8Array.of(0));
   for (const piece of pieces) reader.push(piece);
   return { frames, garbled };
 }
@@ -114,6 +115,17 @@ test("a megabyte of noise is read in fixed memory, and the frame after it", () =
   assert.ok(reader.garbled > 100);
   found.push(frame);
   assert.equal(reader.frames, 1);
+});
+
+test("what began before the line was opened is not held against it", () => {
+  const frame = framed(randomBytes(100, 0.1));
+  const got = { frames: 0, garbled: 0 };
+  const found = new FrameReader({ frame: () => void got.frames++, garbled: () => void got.garbled++ });
+  found.push(frame.subarray(30));
+  found.push(frame);
+  assert.deepEqual(got, { frames: 1, garbled: 0 });
+  found.push(frame.subarray(30));
+  assert.deepEqual(got, { frames: 1, garbled: 1 });
 });
 
 test("a datagram longer than a frame carries is refused, and so is its frame", () => {

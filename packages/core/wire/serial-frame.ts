@@ -52,7 +52,7 @@ export function frameOf(datagram: Uint8Array): Uint8Array | undefined {
 export interface FrameEvents {
   /** Valid until the callback returns. */
   readonly frame: (datagram: Uint8Array) => void;
-  /** So many octets between two zeros were no frame: cut, changed or noise. Told once for each such stretch. */
+  /** So many octets between two zeros were no frame: cut, changed or noise. Told once for each such stretch but the first. */
   readonly garbled: (octets: number) => void;
 }
 
@@ -62,6 +62,8 @@ export class FrameReader {
   readonly #coded = new Uint8Array(LONGEST_CODED);
   readonly #plain = new Uint8Array(LONGEST_CODED);
   #length = 0;
+  /** A zero has come: what was before it may have begun before the line was opened. */
+  #begun = false;
 
   constructor(events: FrameEvents) {
     this.#events = events;
@@ -74,19 +76,18 @@ export class FrameReader {
     }
   }
 
-  /** The line was opened anew: what came before belongs to nothing. */
-  clear(): void {
-    this.#length = 0;
-  }
-
   #end(): void {
     const length = this.#length;
     this.#length = 0;
     // Two zeros in a row: between frames.
-    if (length === 0) return;
+    if (length === 0) {
+      this.#begun = true;
+      return;
+    }
     const plain = length > LONGEST_CODED ? undefined : this.#decode(length);
-    if (plain === undefined) this.#events.garbled(length);
-    else this.#events.frame(plain);
+    if (plain !== undefined) this.#events.frame(plain);
+    else if (this.#begun) this.#events.garbled(length);
+    this.#begun = true;
   }
 
   #decode(length: number): Uint8Array | undefined {

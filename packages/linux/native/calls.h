@@ -32,6 +32,7 @@ napi_value monotonic(napi_env env, napi_callback_info info);
 napi_value boottime(napi_env env, napi_callback_info info);
 napi_value realtime(napi_env env, napi_callback_info info);
 napi_value tick(napi_env env, napi_callback_info info);
+napi_value clock_error(napi_env env, napi_callback_info info);
 napi_value timer_create_descriptor(napi_env env, napi_callback_info info);
 napi_value timer_set(napi_env env, napi_callback_info info);
 napi_value timer_read(napi_env env, napi_callback_info info);

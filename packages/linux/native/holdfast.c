@@ -35,6 +35,7 @@ static const struct {
     {"boottime", boottime},
     {"realtime", realtime},
     {"tick", tick},
+    {"clockError", clock_error},
     {"interfaceIndex", interface_index},
     {"schedule", schedule},
     {"lock", lock},

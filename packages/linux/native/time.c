@@ -3,7 +3,9 @@
 #include "arguments.h"
 #include "calls.h"
 
+#include <math.h>
 #include <sys/timerfd.h>
+#include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +37,14 @@ napi_value tick(napi_env env, napi_callback_info info) {
   struct timespec resolution;
   if (clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) < 0) return outcome(env, -1);
   return number(env, (double)resolution.tv_sec * 1e9 + (double)resolution.tv_nsec);
+}
+
+/* adjtimex(2): the kernel's bound of the wall clock's error in microseconds; infinite when nobody keeps it right. */
+napi_value clock_error(napi_env env, napi_callback_info info) {
+  (void)info;
+  struct timex state = {.modes = 0};
+  if (adjtimex(&state) < 0) return outcome(env, -1);
+  return number(env, (state.status & STA_UNSYNC) != 0 ? INFINITY : (double)state.maxerror);
 }
 
 napi_value timer_create_descriptor(napi_env env, napi_callback_info info) {

@@ -139,6 +139,7 @@ test("a message cut at any byte is read as far as it goes or not at all", () => 
 function parseAll(message: Message): number {
   parseLink(message);
   parseAddress(message);
+  parseRoute(message);
   parseTable(message);
   eventTable(message);
   eventAuthor(message);

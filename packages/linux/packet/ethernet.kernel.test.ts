@@ -9,7 +9,7 @@ import type { InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
 import { receiverTag } from "@holdfast/core/wire/receiver-tag.ts";
 import { kernelTest, Lan, Namespace, until } from "../kernel-testing.ts";
 import { native } from "../load.ts";
-import { ETHERTYPE, type EthernetEvents, EthernetSocket, GROUP, openEthernet } from "./ethernet.ts";
+import { ETHERTYPE, type EthernetEvents, type EthernetSocket, GROUP, openEthernet } from "./ethernet.ts";
 import { FrameSender } from "./frames.ts";
 import { joinGroup, sendToGroups } from "./multicast.ts";
 import { openUdp, type UdpSocket } from "./udp.ts";

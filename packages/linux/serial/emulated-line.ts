@@ -18,6 +18,7 @@ export class EmulatedLine {
   readonly #masters: [number, number] = [-1, -1];
   /** What may pass in each direction, by the side it comes from. */
   readonly #credit: [number, number] = [0, 0];
+  readonly #busy: [boolean, boolean] = [false, false];
   readonly passed: [number, number] = [0, 0];
   /** What becomes of bytes on their way from a side; a test changes it to make noise. */
   alter: (bytes: Uint8Array, from: Side) => Uint8Array = (bytes) => bytes;
@@ -72,13 +73,17 @@ export class EmulatedLine {
   }
 
   #pass(from: Side, to: Side, credit: number): void {
-    this.#credit[from] += credit;
+    // Before its first octet a line has sent nothing of it, however late this look is.
+    this.#credit[from] = this.#busy[from]
+      ? this.#credit[from] + credit
+      : Math.min(credit, LOOK_MS * this.#bytes_per_ms);
     const room = Math.floor(this.#credit[from]);
     if (room < 1 || this.#masters[from] < 0) return;
     const bytes = new Uint8Array(room);
     const count = Math.max(0, this.#native.read(this.#masters[from], bytes));
     // An idle line saves nothing up.
     this.#credit[from] = count < room ? 0 : this.#credit[from] - count;
+    this.#busy[from] = count > 0;
     this.passed[from] += count;
     if (count > 0) this.inject(to, this.alter(bytes.subarray(0, count), from));
   }

@@ -89,8 +89,22 @@ test("no more waits than the line carries in an interval: what comes then is dro
   assert.equal(b.got.length, fits + 1);
 });
 
+test("what can wait goes when the line was idle for a quarter of an interval, however much came before it", async () => {
+  const { a, b } = lineAt(115_200);
+  const start = native.monotonic();
+  a.line.sendLater(bytes("reports of before"));
+  a.line.send(bytes(beat(1)));
+  a.line.sendLater(bytes("reports"));
+  a.line.send(bytes(beat(2)));
+  assert.equal(b.got.length, 0);
+  await until("all came", () => b.got.length === 3);
+  assert.deepEqual(b.got, [beat(1), beat(2), "reports"]);
+  assert.ok((native.monotonic() - start) / 1e6 >= INTERVAL_MS / 4);
+});
+
 test("noise, half frames and changed octets are counted, and the next datagram arrives", async () => {
   const { wire, a, b } = lineAt(115_200);
+  wire.inject(1, Uint8Array.of(0));
   wire.inject(
     1,
     Uint8Array.from({ length: 200 }, (_, i) => (i % 255) + 1),

@@ -15,6 +15,14 @@ const BITS_A_BYTE = 10;
 /** What the kernel's own buffer takes at once, less what it may still hold. */
 const WAITING_MAX_BYTES = 4000;
 
+/**
+ * Of the interval since what could not wait: repeats of a request come an eighth apart, so none will now. What waited and
+ * begins later is not through before the next beat.
+ */
+const IDLE = 0.25;
+const LATEST_START = 0.5;
+const LATER_TRIES = 10;
+
 export interface SerialOptions {
   readonly path: string;
   /** Bits a second. */
@@ -59,6 +67,11 @@ export class SerialLine {
   readonly #waiting_ms: number;
   /** When the line will have sent all it was given, on the monotonic clock in milliseconds. */
   #freeAt = 0;
+  readonly #interval_ms: number;
+  /** When something was last sent that could not wait. */
+  #sentAt = 0;
+  #later: { readonly datagram: Uint8Array; tries: number } | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   /** Use openSerial. */
   constructor(native: Native, fd: number, options: SerialOptions, events: SerialEvents) {
@@ -68,6 +81,7 @@ export class SerialLine {
     this.#events = events;
     this.#reader = new FrameReader({ frame: events.datagram, garbled: events.garbled });
     this.#byte_ms = (1000 * BITS_A_BYTE) / options.baud;
+    this.#interval_ms = options.interval_ms;
     this.#waiting_ms = Math.min(options.interval_ms, WAITING_MAX_BYTES * this.#byte_ms);
   }
 
@@ -89,9 +103,46 @@ export class SerialLine {
 
   /** False: dropped, for the line has not sent what it was given before, or it is closed. */
   send(datagram: Uint8Array): boolean {
+    const now = this.#native.monotonic() / 1e6;
+    this.#sentAt = now;
+    return this.#write(datagram, now);
+  }
+
+  /**
+   * A quarter of an interval after what cannot wait, when requests and answers are through; what came to wait before is
+   * dropped, and so is what something else always came between.
+   */
+  sendLater(datagram: Uint8Array): void {
+    if (this.#fd < 0) return;
+    this.#later = { datagram: datagram.slice(), tries: LATER_TRIES };
+    this.#wait();
+  }
+
+  #wait(): void {
+    const now = this.#native.monotonic() / 1e6;
+    const idle = this.#interval_ms * IDLE;
+    const until = this.#sentAt + idle - now;
+    this.#timer ??= setTimeout(() => this.#sendWaiting(), until > 0 ? until : idle);
+  }
+
+  #sendWaiting(): void {
+    this.#timer = undefined;
+    const later = this.#later;
+    if (later === undefined || this.#fd < 0) return;
+    const now = this.#native.monotonic() / 1e6;
+    const idle_ms = now - this.#sentAt;
+    // Timers of the loop come up to a millisecond early.
+    const inTime = idle_ms >= this.#interval_ms * IDLE - 1 && idle_ms <= this.#interval_ms * LATEST_START;
+    if (inTime || idle_ms > 2 * this.#interval_ms) {
+      this.#later = undefined;
+      this.#write(later.datagram, now);
+    } else if (later.tries-- > 0) this.#wait();
+    else this.#later = undefined;
+  }
+
+  #write(datagram: Uint8Array, now: number): boolean {
     const frame = this.#fd < 0 ? undefined : frameOf(datagram);
     if (frame === undefined) return false;
-    const now = this.#native.monotonic() / 1e6;
     const freeAt = Math.max(now, this.#freeAt) + frame.length * this.#byte_ms;
     if (freeAt - now > this.#waiting_ms) return false;
     const written = this.#native.write(this.#fd, frame);
@@ -115,6 +166,7 @@ export class SerialLine {
   close(): void {
     if (this.#fd < 0) return;
     if (this.#handle !== undefined) this.#native.pollStop(this.#handle);
+    clearTimeout(this.#timer);
     this.#native.discardSerial(this.#fd);
     this.#native.close(this.#fd);
     // The number may soon be another file.

@@ -195,6 +195,16 @@ test("the same again is not checked again; a new term, a moved address is; a gro
   assert.equal(made.port.lines.size, 0);
 });
 
+test("after a planned move nobody is asked before the old owner has certainly ended to pass on", () => {
+  const { port, told, checks } = started([GATEWAY]);
+  checks.apply(announcement(8, V4), instant(2000), instant(2256));
+  assert.equal(checks.nextDeadline(), 2261);
+  checks.run(instant(2261));
+  assert.equal(port.taken().length, 1);
+  port.answer.get(V4)?.(GATEWAY.address, 2263);
+  assert.equal(told[0]?.after_ms, 263, "since the first announcement");
+});
+
 test("of a thousand addresses 64 have a socket at a time, a turn of the loop does a few, and each is told", () => {
   const addresses = Array.from({ length: 1000 }, (_, i) => `10.1.${i >> 8}.${i & 255}` as IpAddress);
   const made = started([GATEWAY], ...addresses);

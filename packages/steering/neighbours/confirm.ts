@@ -73,6 +73,8 @@ interface Check {
   readonly term: number;
   readonly place: AnnouncedAddress;
   readonly startedAt: Instant;
+  /** The rounds are counted from here. */
+  readonly from: Instant;
   round: number;
   dueAt: Instant;
   line: EchoLine | undefined;
@@ -92,14 +94,18 @@ export class Confirmations {
     this.#told = told;
   }
 
-  /** The whole desired state, as for the announcements: what is new in it is checked, what is no longer in it is not. */
-  apply(desired: ReadonlyMap<GroupName, Announcement>, now: Instant): void {
+  /**
+   * The whole desired state, as for the announcements: what is new in it is checked, what is no longer in it is not. Before
+   * `provesFrom` an old owner may pass on to this node what arrives there.
+   */
+  apply(desired: ReadonlyMap<GroupName, Announcement>, now: Instant, provesFrom: Instant = now): void {
     const kept = this.#checks.filter((check) => holds(desired.get(check.group), check.term, check.place));
     for (const check of this.#checks) if (!kept.includes(check)) check.line?.close();
     const fresh: Check[] = [];
     for (const [group, { term, addresses }] of desired) {
       const before = this.#desired.get(group);
-      for (const place of addresses) if (!holds(before, term, place)) fresh.push(newCheck(group, term, place, now));
+      for (const place of addresses)
+        if (!holds(before, term, place)) fresh.push(newCheck(group, term, place, now, provesFrom));
     }
     this.#checks = [...kept, ...fresh];
     this.#desired = new Map(desired);
@@ -126,7 +132,7 @@ export class Confirmations {
         check.dueAt = after(now, BREATH_MS);
         continue;
       }
-      if (between(check.startedAt, now) >= CHECK_ENDS_MS && check.round > 0) this.#end(check, undefined, now);
+      if (between(check.from, now) >= CHECK_ENDS_MS && check.round > 0) this.#end(check, undefined, now);
       else this.#ask(check, stationsOf(check.place), now);
     }
     this.#setDueAt();
@@ -153,8 +159,8 @@ export class Confirmations {
     }
     if (check.round >= UNICAST_FROM) this.#askEach(check, stations);
     check.round += 1;
-    const next = CHECK_AFTER_MS.find((delay) => after(check.startedAt, delay) > now) ?? CHECK_ENDS_MS;
-    check.dueAt = after(now, Math.max(BREATH_MS, next - between(check.startedAt, now)));
+    const next = CHECK_AFTER_MS.find((delay) => after(check.from, delay) > now) ?? CHECK_ENDS_MS;
+    check.dueAt = after(now, Math.max(BREATH_MS, next - between(check.from, now)));
   }
 
   /** A question of its own to each known station: the answer needs the address's entry, and makes it right. */
@@ -191,9 +197,10 @@ export class Confirmations {
   }
 }
 
-function newCheck(group: GroupName, term: number, place: AnnouncedAddress, now: Instant): Check {
-  const dueAt = after(now, CHECK_AFTER_MS[0] ?? 0);
-  return { group, term, place, startedAt: now, round: 0, dueAt, line: undefined, asked: new Map() };
+function newCheck(group: GroupName, term: number, place: AnnouncedAddress, now: Instant, provesFrom: Instant): Check {
+  const from = provesFrom > now ? provesFrom : now;
+  const dueAt = after(from, CHECK_AFTER_MS[0] ?? 0);
+  return { group, term, place, startedAt: now, from, round: 0, dueAt, line: undefined, asked: new Map() };
 }
 
 function holds(announcement: Announcement | undefined, term: number, place: AnnouncedAddress): boolean {
