@@ -23,6 +23,8 @@ export interface Status {
   readonly health: Health;
   /** This node hears, itself included, a majority of the voters. */
   readonly quorum: boolean;
+  /** `quorum: available` is configured: two nodes may own in a cut of all links. */
+  readonly available: boolean;
   /** With `quorum: available`: this node counts its own grant as enough; the other may own too, in a cut. */
   readonly alone: boolean;
   readonly generation: number;
@@ -102,6 +104,8 @@ export interface NodeStatus {
   readonly state: "up" | "down" | "drained" | "stopping" | "stalled" | "abstaining" | "reluctant" | "unknown";
   /** Milliseconds since last heard; 0 for the answering node; null: never. */
   readonly age_ms: number | null;
+  /** Whose word `alive` and `age_ms` are: of a node that the answering one does not hear itself, the voters'; else empty. */
+  readonly heard_by: readonly string[];
   readonly links: readonly {
     readonly name: string;
     readonly state: "ok" | "LOSS" | "DOWN";
@@ -148,6 +152,8 @@ export interface GroupStatus {
   /** Which adapter of the owner carries it: 0 the service adapter, then the standby adapters; the worst of its segments. */
   readonly adapter: number;
   readonly state: "owned" | "moving" | "unowned" | "two-owners" | "unknown";
+  /** The answering node hears none of its candidates: owner, term and standbys are what the voters say. */
+  readonly by_voters: boolean;
   /** Addresses of it that somebody else removed on the answering node, put back each time, since its daemon started. */
   readonly addresses_restored: number;
   /** When its pause ends, by the answering node's wall clock, and how long that is; null: not paused. */

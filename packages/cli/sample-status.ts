@@ -27,13 +27,20 @@ const NODE = {
   alive: true,
   state: "up",
   drained: false,
+  heard_by: [],
   drain_reason: null,
   failing: [],
   adapters: [],
   version: "1.2.0",
   keys: ["5e3b1f52"],
 } as const;
-const UNDISTURBED = { addresses_restored: 0, paused_until: null, pause_remaining_ms: null, pause_text: null } as const;
+const UNDISTURBED = {
+  by_voters: false,
+  addresses_restored: 0,
+  paused_until: null,
+  pause_remaining_ms: null,
+  pause_text: null,
+} as const;
 
 export function sampleStatus(changes: Partial<Status> = {}): Status {
   const ok = { name: "lan", state: "ok", loss_percent: 0 } as const;
@@ -44,6 +51,7 @@ export function sampleStatus(changes: Partial<Status> = {}): Status {
     node: "lb1",
     health: "degraded",
     quorum: true,
+    available: false,
     alone: false,
     generation: 1,
     config: "a1f3c2d4",

@@ -85,11 +85,16 @@ function heading(answer: Status, { paint }: Terminal, now: number): string {
   const parts = [
     `${answer.cluster}  ${paint(colour, answer.health.toUpperCase())}`,
     `${alive}/${answer.nodes.length} nodes`,
-    `quorum ${answer.alone ? paint("yellow", "available: alone") : answer.quorum ? "yes" : paint("red", "NO")}`,
+    `quorum ${answer.alone ? paint("yellow", "available: alone") : answer.quorum ? quorumText(answer) : paint("red", "NO")}`,
     `config ${answer.config.slice(0, 6)} (${same})`,
     clock(new Date(now).toISOString(), new Date(now)).slice(0, 8),
   ];
   return parts.join("  ");
+}
+
+/** Whoever chose it is to see at every look that this is not a majority's promise. */
+function quorumText({ available }: Status): string {
+  return available ? "yes (available: two owners in a cut of all links)" : "yes";
 }
 
 /** Right below the heading, where nobody overlooks it. */
@@ -168,7 +173,8 @@ function nodeTable(answer: Status, terminal: Terminal): string[] {
 
 function nodeRow(node: NodeStatus, dead_ms: number): Cell[] {
   const old = node.age_ms !== null && node.age_ms > dead_ms;
-  const seen = node.age_ms === null ? "never" : `${duration(node.age_ms)}${old ? " STALE" : ""}`;
+  const by = node.heard_by.length === 0 ? "" : ` by ${node.heard_by.join(" ")}`;
+  const seen = node.age_ms === null ? "never" : `${duration(node.age_ms)}${old && by === "" ? " STALE" : ""}${by}`;
   const links = node.links.map((link) => `${link.name} ${link.state}`).join("  ");
   return [
     { text: node.role === "witness" ? `${node.name} (witness)` : node.name },
@@ -176,7 +182,7 @@ function nodeRow(node: NodeStatus, dead_ms: number): Cell[] {
       text: node.state === "up" ? "up" : node.state === "drained" ? "drained" : node.state.toUpperCase(),
       colour: stateColour(node),
     },
-    { text: seen, colour: old || node.age_ms === null ? "red" : undefined },
+    { text: seen, colour: (old && by === "") || node.age_ms === null ? "red" : undefined },
     {
       text: links === "" ? "-" : links,
       colour: links.includes("DOWN") ? "red" : links.includes("LOSS") ? "yellow" : undefined,

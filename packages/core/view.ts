@@ -16,6 +16,8 @@ export interface NodeView {
   readonly digest: string;
   /** A majority of the voters is alive, this node included when it votes. */
   readonly quorum: boolean;
+  /** `quorum: available` is configured. */
+  readonly available: boolean;
   /** `quorum: available`: it goes on without the other voter. */
   readonly alone: boolean;
   readonly timing: {
@@ -103,4 +105,6 @@ export interface GroupView {
   readonly candidates: readonly { readonly node: NodeName; readonly ineligible: Ineligibility | "down" }[];
   /** Why the owner owns it (or why nobody does), in words. */
   readonly cause: string;
+  /** This node hears none of its candidates: all of the above is by the voters' word. */
+  readonly byVoters?: boolean;
 }

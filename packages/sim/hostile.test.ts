@@ -6,7 +6,14 @@ import { SCENARIOS, scenarioNamed } from "./scenarios/catalogue.ts";
 import { hostileWorld } from "./scenarios/hostile.ts";
 
 /** How many worlds of each, from seed 1 on; what is not named here has a test of its own. */
-const WORLDS: Readonly<Record<string, number>> = { hostile: 36, sealed: 4, quiet: 3, "one-link": 6, loss: 6 };
+const WORLDS: Readonly<Record<string, number>> = {
+  hostile: 36,
+  sealed: 4,
+  members: 6,
+  quiet: 3,
+  "one-link": 6,
+  loss: 6,
+};
 
 for (const { name, about, run } of SCENARIOS.filter((scenario) => scenario.name in WORLDS)) {
   test(`${name}: ${about}`, (t) => {

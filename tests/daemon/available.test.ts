@@ -50,6 +50,37 @@ describe("two nodes with quorum available", { skip: unable() }, () => {
     assert.deepEqual(await cluster.violations(), []);
   });
 
+  test("the owner's daemon is frozen, and the standby's: the other answers alone, and never both when it wakes", async (t) => {
+    for (const victim of ["owner", "standby"] as const) {
+      const owner = await client.steady();
+      const other = owner === "n1" ? "n2" : "n1";
+      const [frozen, left] = victim === "owner" ? [owner, other] : [other, owner];
+      const from = client.position;
+      cluster.signal(frozen, "SIGSTOP");
+      await until(`${left} goes on alone`, async () => (await status(left)).alone);
+      assert.equal(await client.steady(), left);
+      // Longer than any lease: whatever it still believes is over.
+      await always(`${left} alone`, 1500, async () => (await cluster.owner(left)) === left);
+      cluster.signal(frozen, "SIGCONT");
+      await until("a majority again", async () => !(await status(left)).alone);
+      assert.equal(await client.steady(), left);
+      t.diagnostic(`${victim} frozen: ${(await client.since(from)).outage_ms} ms`);
+      assert.deepEqual(await cluster.violations(), []);
+    }
+  });
+
+  test("the owner is killed again and again and starts at once: one node answers at a time", async () => {
+    for (let round = 0; round < 3; round++) {
+      const owner = await client.steady();
+      await cluster.lab("kill", owner);
+      const next = await client.steady(owner);
+      assert.notEqual(next, owner);
+      await cluster.heal();
+      await until("a majority again", async () => !(await status(next)).alone);
+      assert.deepEqual(await cluster.violations(), []);
+    }
+  });
+
   test("all links cut, the clients' network whole: the owner keeps the group, the other finds it answered", async () => {
     const owner = await client.steady();
     const other = owner === "n1" ? "n2" : "n1";

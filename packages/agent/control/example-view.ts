@@ -12,6 +12,7 @@ export function exampleView(changes: Partial<NodeView> = {}): NodeView {
     generation: 1,
     digest: "a1f3c2d4",
     quorum: true,
+    available: false,
     alone: false,
     timing: { heartbeat: 100, dead: 300, window: 48, keep: 236 },
     nodes: NAMES.map((name) => examplePeer(name)),

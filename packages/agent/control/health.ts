@@ -62,6 +62,10 @@ function silence({ view, age_ms }: Seen): Warning {
 }
 
 function quorumWarning({ view }: Seen, status: Judged): readonly Warning[] {
+  if (status.alone) {
+    const text = `${view.node} goes on alone (quorum: available): if this is a cut of all links, the other may own too`;
+    return [{ text, command: "holdfast links" }];
+  }
   if (status.quorum) return [];
   const alive = view.nodes.filter((node) => node.alive).length;
   return [

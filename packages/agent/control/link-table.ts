@@ -2,6 +2,7 @@
 import type { LinkRow, Links, NodeStatus } from "@holdfast/api/schema.ts";
 import type { LinkView as LinkEnds } from "../channel.ts";
 import { reasonOf } from "./link-reason.ts";
+import { EVERYBODY_MAX } from "@holdfast/core/cluster.ts";
 import type { NodeView, PeerView } from "@holdfast/core/view.ts";
 import type { Seen } from "./view-source.ts";
 
@@ -28,11 +29,18 @@ export function linkRows({ view, links: all, age_ms, stale }: Seen): readonly Li
       for (const speaker of nodes) {
         if (listener.name === speaker.name) continue;
         const row = rowOf(view, ends, listener, speaker);
+        if (isNoPair(view, row, listener, speaker)) continue;
         rows.push(stale ? { ...row, state: "UNKNOWN", age_ms: row.age_ms === null ? null : row.age_ms + age_ms } : row);
       }
     }
   }
   return rows;
+}
+
+/** In a large cluster most nodes have nothing to say to each other: of these only what somebody said. */
+function isNoPair(view: NodeView, row: LinkRow, listener: PeerView, speaker: PeerView): boolean {
+  if (row.state !== "UNKNOWN" || view.nodes.length <= EVERYBODY_MAX) return false;
+  return (!listener.self && !speaker.self) || listener.heardBy !== undefined || speaker.heardBy !== undefined;
 }
 
 function rowOf(view: NodeView, ends: LinkEnds, listener: PeerView, speaker: PeerView): LinkRow {

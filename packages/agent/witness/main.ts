@@ -14,7 +14,7 @@ import type { Instant } from "@holdfast/core/units/time.ts";
 import { kernelId } from "@holdfast/linux/kernel-id.ts";
 
 const HOUSEKEEPING_MS = 1000;
-const UNKNOWN_TOLD_EVERY = 60;
+const UNKNOWN_TOLD_EVERY_S = 60;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const PRIORITY = { info: 6, warning: 4, alarm: 2 } as const;
@@ -80,13 +80,14 @@ async function main(): Promise<void> {
   later.witness = serving;
   log("info", `listens on ${socket.value.name}, votes in ${values["state-dir"]}, clusters in ${root}`);
   serving.serve(entries.value);
-  let seconds = 0;
+  let told_s = -UNKNOWN_TOLD_EVERY_S;
   setInterval(() => {
     serving.housekeeping();
-    seconds += 1;
-    if (seconds % UNKNOWN_TOLD_EVERY !== 1) return;
+    if (process.uptime() < told_s + UNKNOWN_TOLD_EVERY_S) return;
     const unknown = serving.takeUnknown();
-    if (unknown > 0) log("warning", `${unknown} datagrams of clusters that are not served were dropped`);
+    if (unknown === 0) return;
+    told_s = process.uptime();
+    log("warning", `${unknown} datagrams of clusters that are not served were dropped`);
   }, HOUSEKEEPING_MS);
   let reloaded: Promise<void> = Promise.resolve();
   // One after the other: the last one asked for is the last one read.

@@ -1,4 +1,5 @@
 /** What operators ask: taken in on any node, carried by heartbeats to the node that can do it, and answered. */
+import { expirePassed, isFor, passBack, passedOutcome, passedRequestsFor } from "./passing-on.ts";
 import { type NodeState, tellEverybody } from "./state.ts";
 import type { Peer } from "../membership/peer.ts";
 import type { OperatorOutcome, OperatorRequest, OutcomeCode } from "../wire/messages.ts";
@@ -19,6 +20,7 @@ export function finishRequest(state: NodeState, request: OperatorRequest, code: 
 
 export function hearOutcomes(state: NodeState, outcomes: readonly OperatorOutcome[]): void {
   for (const outcome of outcomes) {
+    if (outcome.origin !== state.self.name) passBack(state, outcome);
     if (outcome.origin !== state.self.name || outcome.boot !== state.boot) continue;
     const index = state.pending.findIndex((pending) => pending.request.number === outcome.number);
     const pending = state.pending[index];
@@ -30,15 +32,20 @@ export function hearOutcomes(state: NodeState, outcomes: readonly OperatorOutcom
 
 /** Requests to repeat to a peer, and outcomes it may be waiting for. */
 export function requestsFor(state: NodeState, peer: NodeName): readonly OperatorRequest[] {
-  if (state.pending.length === 0) return [];
-  return state.pending.filter((pending) => pending.request.target === peer).map((pending) => pending.request);
+  const passed = passedRequestsFor(state, peer);
+  if (state.pending.length === 0) return passed;
+  const own = state.pending.filter(({ request }) => isFor(state, request, peer)).map(({ request }) => request);
+  return [...own, ...passed];
 }
 
 /** Outcomes go out for as long as the asking node repeats its request. */
 export function outcomesFor(state: NodeState, peer: Peer): readonly OperatorOutcome[] {
   const asked = peer.requests;
   if (asked.length === 0) return [];
-  const outcomes = asked.map((request) => state.served.find((served) => sameRequest(served.request, request))?.outcome);
+  const outcomes = asked.map(
+    (request) =>
+      state.served.find((served) => sameRequest(served.request, request))?.outcome ?? passedOutcome(state, request),
+  );
   return outcomes.filter((outcome) => outcome !== undefined);
 }
 
@@ -49,6 +56,7 @@ export function expireRequests(state: NodeState, now: Instant): void {
     state.pending.splice(i, 1);
     reply(state, pending.local, "timeout", `${pending.request.target} did not say in time that it is done`);
   }
+  expirePassed(state, now);
   while (state.served[0] !== undefined && now >= state.served[0].until) state.served.shift();
 }
 

@@ -193,10 +193,11 @@ function heardReports(state: NodeState, now: Instant): readonly HeardReport[] {
 
 function groupReports(state: NodeState, now: Instant): readonly GroupReport[] {
   const reports: GroupReport[] = [];
-  // A node that neither votes nor may own it knows nothing of it.
+  // A node that neither votes nor may own it knows nothing of it, but what its own operator paused.
   const quiet = !saysEverything(state) && !votes(state);
   for (const group of state.groups.values()) {
-    if (quiet && !group.config.prefer.includes(state.self.name) && group.lease.state.role === "idle") continue;
+    const idle = group.lease.state.role === "idle" && group.pause.stamp === 0;
+    if (quiet && idle && !group.config.prefer.includes(state.self.name)) continue;
     const holder = leaseHolder(group.record, now);
     reports.push({
       group: group.config.name,

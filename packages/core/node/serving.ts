@@ -2,6 +2,7 @@
 import { happened } from "./events.ts";
 import { standbys } from "./eligibility.ts";
 import { moveObstacle, placeGroup, startMove } from "./moves.ts";
+import { passOn } from "./passing-on.ts";
 import { servePause, settlePauses } from "./pausing.ts";
 import { finishRequest, reply, sameRequest } from "./requests.ts";
 import { type NodeState, tellEverybody } from "./state.ts";
@@ -27,6 +28,9 @@ export function takeRequest(state: NodeState, input: Extract<Input, { kind: "req
   if (!state.cluster.nodes.some((node) => node.name === input.target)) {
     return reply(state, input.request, "refused", `there is no node ${input.target}`);
   }
+  const heard = input.target === state.self.name || state.peers.has(input.target);
+  if (!heard && !state.voters.some((voter) => state.peers.get(voter)?.alive === true))
+    return reply(state, input.request, "refused", `${input.target} is told by voters, and none of them is heard`);
   if (state.pending.length >= PENDING_MAX) return reply(state, input.request, "refused", "too many requests at once");
   state.pending.push({ local: input.request, request, until: after(now, input.timeout_ms) });
   if (input.target === state.self.name) serve(state, request, now);
@@ -40,6 +44,7 @@ export function takeRequest(state: NodeState, input: Extract<Input, { kind: "req
 export function hearRequests(state: NodeState, requests: readonly OperatorRequest[], now: Instant): void {
   for (const request of requests) {
     if (request.target === state.self.name) serve(state, request, now);
+    else passOn(state, request, now);
   }
 }
 

@@ -21,6 +21,7 @@ import { crashingUntil } from "./crashes.ts";
 import type { Farewell, Move, Offer } from "./planned-move.ts";
 import { newTelling, type RejectedCount, type Telling } from "./rejecting.ts";
 import { type FormerGeneration, majorityOf } from "../ownership/lease/generation.ts";
+import type { PassedRequest } from "./passing-on.ts";
 import { newThinning, type Thinning } from "./thinning.ts";
 import { EMPTY_RECORD, highestRound, leaseHolder } from "../ownership/lease/voter.ts";
 import type { Adapter } from "../membership/adapter.ts";
@@ -186,6 +187,8 @@ export interface NodeState {
   requestNumber: number;
   readonly pending: PendingRequest[];
   readonly served: ServedRequest[];
+  /** Requests of others for others (passing-on.ts). */
+  readonly passed: PassedRequest[];
   readonly rejected: Map<string, RejectedCount>;
   /** How many of the events that strangers cause may still go out. */
   readonly telling: Telling;
@@ -278,6 +281,7 @@ export function newState(beginning: Beginning, now: Instant): NodeState {
     requestNumber: 0,
     pending: [],
     served: [],
+    passed: [],
     rejected: new Map(),
     telling: newTelling(now),
   };

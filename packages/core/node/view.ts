@@ -1,10 +1,10 @@
 /** Makes the view of a node for people. */
 import { adapterReports } from "./adapters.ts";
 import { ineligibility, peerIneligibility, standbys } from "./eligibility.ts";
+import { heardByVoters, isElsewhere, ownerByVoters, viewUnheard } from "./hearsay.ts";
 import { isPaused, pauseReport } from "./pausing.ts";
 import { unfitText } from "./fitness.ts";
 import { isReluctant } from "./reluctance.ts";
-import { viewUnheard } from "./hearsay.ts";
 import { ownFence } from "./sending.ts";
 import { saysEverything } from "./thinning.ts";
 import type { Group, NodeState } from "./state.ts";
@@ -30,6 +30,7 @@ export function viewOf(state: NodeState, now: Instant): NodeView {
     generation: cluster.generation,
     digest: cluster.digest,
     quorum: state.quorum,
+    available: cluster.quorum === "available",
     alone: state.alone.active,
     timing: { heartbeat, dead, window, keep },
     nodes: cluster.nodes.map((node) => viewNode(state, node, now)),
@@ -117,6 +118,7 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
     if (isAlive(peer, state.cluster.timing.dead, now) && peer.groups.get(config.name)?.fence === "open")
       claimed.push(name);
   }
+  if (isElsewhere(state, group)) return viewElsewhere(state, group, now);
   const owner = claimed[0];
   const candidates = config.prefer.map((node) => ({
     node,
@@ -148,6 +150,36 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
 function adapterOf(state: NodeState, group: Group, owner: NodeName | undefined): number {
   const peer = owner === undefined ? undefined : state.peers.get(owner);
   return peer?.groups.get(group.config.name)?.adapter ?? 0;
+}
+
+function viewElsewhere(state: NodeState, group: Group, now: Instant): GroupView {
+  const { config } = group;
+  const owner = ownerByVoters(state, group, now);
+  const candidates = config.prefer.map((node) => ({
+    node,
+    ineligible: heardByVoters(state, node, now).length > 0 ? ("" as const) : ("down" as const),
+  }));
+  const alive = candidates.filter(({ ineligible }) => ineligible === "").map(({ node }) => node);
+  return {
+    name: config.name,
+    owner: owner?.node,
+    claimed: owner === undefined ? [] : [owner.node],
+    term: owner?.term ?? 0,
+    since_ms: undefined,
+    addresses: config.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+    prefer: config.prefer,
+    standbys: alive.filter((node) => node !== owner?.node),
+    fence: ownFence(group, now),
+    moving: false,
+    adapter: 0,
+    addressesRestored: 0,
+    candidates,
+    cause: "the voters say so; this node hears none of its candidates",
+    pause: isPaused(group)
+      ? { remaining_ms: pauseReport(group, now).remaining_ms, lastOwner: group.lastOwner }
+      : undefined,
+    byVoters: true,
+  };
 }
 
 function termOf(state: NodeState, group: Group, owner: NodeName | undefined): number {

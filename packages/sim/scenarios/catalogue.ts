@@ -3,13 +3,14 @@ import { adapters } from "./adapters.ts";
 import { fleet } from "./fleet.ts";
 import { generations } from "./generations.ts";
 import { handOver } from "./hand-over.ts";
-import { hostile, sealed } from "./hostile.ts";
+import { hostile, members, sealed } from "./hostile.ts";
 import type { Scenario } from "./scenario.ts";
 import { loss, oneLink, quiet } from "./steady.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   hostile,
   sealed,
+  members,
   handOver,
   generations,
   quiet,

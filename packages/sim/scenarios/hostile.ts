@@ -4,6 +4,7 @@ import { clusterOf, type ClusterOptions, RATE_ERROR, SETTINGS, SLOW_TIMES, type 
 import { disturb, move } from "./disturbances.ts";
 import { reloadAll } from "./machine-faults.ts";
 import type { Outcome, Scenario, ScenarioOptions } from "./scenario.ts";
+import { type Cluster, EVERYBODY_MAX } from "@holdfast/core/cluster.ts";
 import { VirtualCluster } from "../virtual-cluster.ts";
 import type { VirtualNode } from "../virtual-node.ts";
 
@@ -27,8 +28,17 @@ export const sealed: Scenario = {
   run: (seed, options) => hostileWorld(seed * SEALED_EVERY, options),
 };
 
-export function hostileWorld(seed: number, options: ScenarioOptions = {}): Outcome {
-  const world = newWorld(seed, options);
+/** Of five or more nodes three vote; the others, and not all voters, may own. */
+export const members: Scenario = {
+  name: "members",
+  about: "the same with nodes that do not vote and hear the voters and each other only as far as a group needs",
+  run: (seed, options) => hostileWorld(seed, options, membersCluster),
+};
+
+type ClusterOf = (seed: number, times: Times) => Cluster;
+
+export function hostileWorld(seed: number, options: ScenarioOptions = {}, make: ClusterOf = clusterOfSeed): Outcome {
+  const world = newWorld(seed, options, make);
   const { plant } = world;
   const { dead } = world.cluster.timing;
   world.startAll();
@@ -59,12 +69,32 @@ export function hostileWorld(seed: number, options: ScenarioOptions = {}): Outco
   return calm(world);
 }
 
-function newWorld(seed: number, options: ScenarioOptions): VirtualCluster {
-  const times = seed % 16 === 5 ? SLOW_TIMES : (SETTINGS[seed % SETTINGS.length] as Times);
+function clusterOfSeed(seed: number, times: Times): Cluster {
   const nodes = NODES[seed % NODES.length] ?? 3;
   const groups = seed % 2 === 0 ? ["web"] : ["web", "db"];
-  const cluster = clusterOf(nodes, groups, times, optionsOf(seed, times));
-  const world = new VirtualCluster(cluster, seed, RATE_ERROR, options.plant);
+  return clusterOf(nodes, groups, times, optionsOf(seed, times));
+}
+
+/** One in three has more nodes than say everything in each heartbeat. */
+function membersCluster(seed: number, times: Times): Cluster {
+  const nodes = seed % 3 === 0 ? EVERYBODY_MAX + 2 : 5 + (seed % 2);
+  const cluster = clusterOf(nodes, ["web", "db"], times, { ...optionsOf(seed, times), witness: false });
+  const names = cluster.nodes.map((node) => node.name);
+  const [v1, v2, v3, ...others] = names;
+  const [web, db] = cluster.groups;
+  if (v1 === undefined || v2 === undefined || v3 === undefined || web === undefined || db === undefined) return cluster;
+  const [m1, m2] = others;
+  const some = [m1, m2].filter((name) => name !== undefined);
+  const groups = [
+    { ...web, prefer: seed % 4 === 1 ? some : [...some, v1] },
+    { ...db, prefer: [v2, ...others.slice(1)] },
+  ];
+  return { ...cluster, voters: [v1, v2, v3], groups };
+}
+
+function newWorld(seed: number, options: ScenarioOptions, make: ClusterOf): VirtualCluster {
+  const times = seed % 16 === 5 ? SLOW_TIMES : (SETTINGS[seed % SETTINGS.length] as Times);
+  const world = new VirtualCluster(make(seed, times), seed, RATE_ERROR, options.plant);
   world.stepsMax = options.stepsMax ?? Number.POSITIVE_INFINITY;
   if (seed % SEALED_EVERY === 0) {
     const junk = options.plant === undefined ? 0.02 : 0;
