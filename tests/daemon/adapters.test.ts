@@ -149,6 +149,7 @@ describe("a node with a service and a standby adapter", { skip: unable() }, () =
     await until(
       "it is silent",
       async () => (await cluster.events("n2", "fail-standby")).filter(({ node }) => node === "n1").length === 2,
+      30_000,
     );
     await mute("n1", "standby", false);
     assert.equal((await client.since(position)).lost, 0);
