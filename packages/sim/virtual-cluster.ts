@@ -3,6 +3,7 @@
  * between them, faults in all of these, and checkers that see everything. The same seed brings the same world.
  */
 import { Checkers } from "./checkers/checkers.ts";
+import { Silences } from "./checkers/silences.ts";
 import { type EffectFaults, NO_EFFECT_FAULTS } from "./effect-faults.ts";
 import { SimulatedFence } from "./fence.ts";
 import type { Ambush, ProcessFaults } from "./interruptions.ts";
@@ -90,11 +91,9 @@ export class VirtualCluster extends VirtualTime {
     this.lines = new SerialLines(cluster, this);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
-    this.checkers = new Checkers(
-      this,
-      cluster.groups,
-      cluster.quorum === "available" || cluster.groups.some((group) => group.onQuorumLoss === "hold"),
-    );
+    const uncovered = cluster.quorum === "available" || cluster.groups.some((group) => group.onQuorumLoss === "hold");
+    const silences = uncovered ? new Silences(cluster) : undefined;
+    this.checkers = new Checkers(this, cluster.groups, silences);
   }
 
   get violations(): readonly string[] {
@@ -378,6 +377,7 @@ export class VirtualCluster extends VirtualTime {
   arrived(to: NodeName, input: Input): void {
     const node = this.nodes.get(to);
     if (node?.daemon === undefined) return;
+    if (input.kind === "heartbeat") this.checkers.silences?.delivered(input.heartbeat.node, to, this.now);
     node.daemon.queue.push(input);
     run(this, node);
   }
