@@ -167,9 +167,7 @@ describe("addresses on one of two adapters", options, () => {
   test("a swap between two adapters that work loses no packet", async () => {
     given().start();
     net.use(SERVICE);
-    const pings = BOTH.map((address) =>
-      net.client.start("ping", "-q", "-i", "0.002", "-c", "600", "-W", "1", address),
-    );
+    const pings = BOTH.map((address) => net.client.start("ping", "-q", "-i", "0.002", "-c", "600", "-W", "1", address));
     await pause(200);
     for (const name of [STANDBY, SERVICE, STANDBY]) {
       net.use(name);
