@@ -6,6 +6,7 @@ import { adapterText } from "./adapter-events.ts";
 import { happened } from "./events.ts";
 import { wantAddresses } from "./leases.ts";
 import { placeGroup } from "./moves.ts";
+import { isPaused } from "./pausing.ts";
 import { type Group, type NodeState, type Segment, tellEverybody } from "./state.ts";
 import { type Adapter, chooseAdapter, type Choice, hasFailed, settleOf } from "../membership/adapter.ts";
 import type { Ineligibility } from "../wire/messages.ts";
@@ -44,8 +45,8 @@ function chooseFor(state: NodeState, group: Group, known: ReadonlyMap<InterfaceN
     changed ||= segment.usable !== (chosen !== undefined);
     segment.usable = chosen !== undefined;
     if (chosen === undefined || chosen === segment.inUse) continue;
-    // Only what is quiet comes back: a move under way names the stations of both nodes.
-    if (current !== undefined && !hasFailed(current.state) && isMoving(group)) continue;
+    // A move under way names the stations of both nodes, and who paused the group works there: nothing comes back then.
+    if (current !== undefined && !hasFailed(current.state) && (isMoving(group) || isPaused(group))) continue;
     segment.inUse = chosen;
     left.push(segment);
   }
