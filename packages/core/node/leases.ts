@@ -186,7 +186,7 @@ function opened(state: NodeState, group: Group, first: boolean, now: Instant): v
   // F5: the first commit ended it.
   group.relayUntil = undefined;
   group.owner = state.self.name;
-  ownedBy(state, group, state.self.name);
+  ownedBy(state, group, state.self.name, now);
   if (first) {
     group.ownerSince = now;
     watchAsOwner(group, now);

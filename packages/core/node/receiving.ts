@@ -210,7 +210,7 @@ function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: Gro
       group.owner = name;
       group.ownerSince = now;
     }
-    ownedBy(state, group, name);
+    ownedBy(state, group, name, now);
   } else if (group.owner === name) {
     group.owner = undefined;
     group.ownerSince = undefined;

@@ -57,6 +57,7 @@ function stopFaults(world: VirtualCluster): void {
 function undrain(world: VirtualCluster, node: VirtualNode): void {
   if (node.daemon === undefined) node.drained = undefined;
   world.ask(node.name, 0, node.name, { kind: "undrain", node: node.name }, world.cluster.timing.dead);
+  world.ask(node.name, 0, node.name, { kind: "resume", group: undefined }, world.cluster.timing.dead);
 }
 
 /** How long every node may yet refuse the group for what happened to it: its addresses, its crashes. */
