@@ -20,7 +20,7 @@ const FOUND_AT: Readonly<Record<string, number>> = {
   mode_reset: 2,
   grant_per_heartbeat: 1,
   two_processes: 2,
-  holder_is_name: 2,
+  holder_is_name: 581,
   save_after_reply: 1,
   commit_any_majority: 1,
   late_grant_after_release: 4,

@@ -63,25 +63,34 @@ describe("an Ethernet link beside one on UDP", { skip: unable() }, () => {
     }
   });
 
-  for (const [who, node] of [
-    ["owner", "n1"],
-    ["standby", "n2"],
-  ] as const) {
-    test(`the ${who} can send and receive no IP packet: heartbeats and the lease go on over Ethernet alone, nothing moves`, async () => {
-      const ownership = await cluster.ownership("n1");
-      // The fence is moved by datagrams over lo, which is another matter than the network.
-      await withoutIp(node, "lo", async () => {
-        await until("lan is down there", async () => (await row("n3", "lan", "n3", node)).state === "DOWN");
-        await always("everybody is alive and n1 owns", WATCHED_MS, async () => {
-          const { nodes } = await cluster.status("n3");
-          return nodes.every(({ alive }) => alive) && (await cluster.ownership("n3")) === ownership;
-        });
-        assert.notEqual((await row("n3", "wire", "n3", node)).state, "DOWN");
+  test("a standby can send and receive no IP packet: heartbeats and votes go on over Ethernet alone, nothing moves", async () => {
+    const ownership = await cluster.ownership("n1");
+    // The fence is moved by datagrams over lo, which is another matter than the network.
+    await withoutIp("n2", "lo", async () => {
+      await until("lan is down there", async () => (await row("n3", "lan", "n3", "n2")).state === "DOWN");
+      await always("everybody is alive and n1 owns", WATCHED_MS, async () => {
+        const { nodes } = await cluster.status("n3");
+        return nodes.every(({ alive }) => alive) && (await cluster.ownership("n3")) === ownership;
       });
-      assert.equal(await cluster.ownership("n1"), ownership);
-      assert.deepEqual(await cluster.violations(), []);
+      assert.notEqual((await row("n3", "wire", "n3", "n2")).state, "DOWN");
     });
-  }
+    assert.equal(await cluster.ownership("n1"), ownership);
+    assert.deepEqual(await cluster.violations(), []);
+  });
+
+  test("the owner can exchange no IP packet with anybody, itself it can: it hears so over Ethernet, and hands over", async () => {
+    await withoutIp("n1", "lo", async () => {
+      await until("another one owns", async () => ["n2", "n3"].includes(await cluster.owner("n3")));
+      const events = await until("everybody hears why", async () => {
+        const told = (await cluster.events("n3", "node-unfit")).filter(({ node }) => node === "n1");
+        return told.length > 0 && told;
+      });
+      assert.match(events[0]?.text ?? "", /ip-network/);
+      assert.ok((await cluster.status("n3")).nodes.every(({ alive }) => alive));
+    });
+    await until("n1 is a standby again", async () => (await cluster.status("n3")).groups[0]?.standbys.includes("n1"));
+    assert.deepEqual(await cluster.violations(), []);
+  });
 
   test("its frames cut on all nodes: no move, no packet lost, and links says since when", async () => {
     const ownership = await cluster.ownership("n1");
@@ -146,10 +155,10 @@ describe("an Ethernet link beside one on UDP", { skip: unable() }, () => {
     tag.writeUInt32BE(receiverTag("n1" as NodeName));
     try {
       for (let i = 0; i < 300; i++) {
-        frame(mac, Buffer.concat([tag, Buffer.alloc(60 + i, i)]));
+        frame(mac, Buffer.concat([Buffer.alloc(60 + i, i), tag]));
         frame(
           parseMac(`02:00:00:00:77:${(i % 256).toString(16).padStart(2, "0")}`) as Mac,
-          Buffer.concat([tag, Buffer.alloc(60, i)]),
+          Buffer.concat([Buffer.alloc(60, i), tag]),
         );
         if (i % 20 === 0) await pause(2);
       }
