@@ -3,7 +3,8 @@
  * between them, faults in all of these, and checkers that see everything. The same seed brings the same world.
  */
 import { Checkers } from "./checkers/checkers.ts";
-import { Silences } from "./checkers/silences.ts";
+import { silencesIn } from "./checkers/silences.ts";
+import { mixed } from "./digest.ts";
 import { type EffectFaults, NO_EFFECT_FAULTS } from "./effect-faults.ts";
 import { SimulatedFence } from "./fence.ts";
 import type { Ambush, ProcessFaults } from "./interruptions.ts";
@@ -91,9 +92,7 @@ export class VirtualCluster extends VirtualTime {
     this.lines = new SerialLines(cluster, this);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
-    const uncovered = cluster.quorum === "available" || cluster.groups.some((group) => group.onQuorumLoss === "hold");
-    const silences = uncovered ? new Silences(cluster) : undefined;
-    this.checkers = new Checkers(this, cluster.groups, silences);
+    this.checkers = new Checkers(this, cluster.groups, silencesIn(cluster));
   }
 
   get violations(): readonly string[] {
@@ -378,15 +377,12 @@ export class VirtualCluster extends VirtualTime {
     const node = this.nodes.get(to);
     if (node?.daemon === undefined) return;
     if (input.kind === "heartbeat") this.checkers.silences?.delivered(input.heartbeat.node, to, this.now);
-    node.daemon.queue.push(input);
-    run(this, node);
+    this.input(to, input);
   }
 
   /** Called before each input is taken. */
   stepped(node: VirtualNode, input: Input): void {
     this.steps += 1;
-    const { kind } = input;
-    const mixed = Math.floor(this.now * 1000) ^ (kind.charCodeAt(kind.length - 1) << 8) ^ node.name.charCodeAt(1);
-    this.digest = Math.imul(this.digest ^ mixed, 0x01000193);
+    this.digest = mixed(this.digest, this.now, input.kind, node.name);
   }
 }

@@ -13,6 +13,12 @@ interface Commit {
   readonly silent_ms: ReadonlyMap<NodeName, number>;
 }
 
+/** Undefined where every owner has a majority. */
+export function silencesIn(cluster: Cluster): Silences | undefined {
+  const alone = cluster.quorum === "available" || cluster.groups.some((group) => group.onQuorumLoss === "hold");
+  return alone ? new Silences(cluster) : undefined;
+}
+
 export class Silences {
   readonly #cluster: Cluster;
   /** "from to": when something came through. */
