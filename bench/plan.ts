@@ -23,6 +23,9 @@ export const TIMINGS: readonly BenchTiming[] = [
   { name: "10ms", heartbeat: "10ms", dead: "50ms", heartbeat_ms: 10, dead_ms: 50, advert_s: 0.01 },
 ];
 
+/** Nodes of the large cluster whose idle usage is measured. */
+export const FLEET_NODES = 16;
+
 export const FAULTS = {
   kill: "whole daemon killed (kill -9), not restarted",
   freeze: "daemon frozen (SIGSTOP); then woken",

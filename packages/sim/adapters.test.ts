@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ADAPTER_CASES } from "./scenarios/adapter-cases.ts";
-import { adapterWorld } from "./scenarios/adapters.ts";
+import { ADAPTER_PLANTS } from "./plants/adapters.ts";
+import { adapters, adapterWorld } from "./scenarios/adapters.ts";
 import { clusterOf, DEFAULT_TIMES, SERVICE, SERVICE_STANDBY } from "./scenarios/clusters.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
 import type { Effect } from "@holdfast/core/effects.ts";
 
-/** Worlds of each case: every timing once. */
-const ROUNDS = 4;
+/** Worlds of each case; adapters.full.test.ts has many more. */
+const ROUNDS = 2;
 
 for (const [i, each] of ADAPTER_CASES.entries()) {
   test(`adapters, ${each.name}: ${each.about}`, () => {
@@ -55,3 +56,16 @@ test("a swap is decided in the turn of the carrier loss, announces once more in 
   assert.equal(world.owner("web"), "n2");
   assert.deepEqual(world.violations, []);
 });
+
+for (const [name, plant] of Object.entries(ADAPTER_PLANTS)) {
+  test(`planted ${name} is found`, (t) => {
+    for (let seed = 0; seed < 2 * ADAPTER_CASES.length; seed++) {
+      const { violations } = adapters.run(seed, { plant });
+      const found = violations.find((violation) => /: (A6|A7): /.test(violation));
+      if (found === undefined) continue;
+      t.diagnostic(`seed ${seed}: ${found}`);
+      return;
+    }
+    assert.fail("not found in two worlds of each case");
+  });
+}

@@ -205,3 +205,24 @@ test("links: a new one is heard, a removed one is not asked for", () => {
   assert.deepEqual([...(peer?.links.keys() ?? [])], ["lan", "priv"]);
   assert.ok([...(peer?.links.values() ?? [])].every((hearing) => hearing.lastHeard !== undefined));
 });
+
+test("another kind of link, and another place of it, are told by name; a node's own device is not everybody's business", () => {
+  const world = started(cluster(3), 9);
+  const priv = { kind: "udp", name: "priv" as LinkName, port: 7400 } as const;
+  const links: Cluster["links"] = [
+    { ...priv, name: "lan" as LinkName },
+    { kind: "ethernet", name: "wire" as LinkName },
+  ];
+  const nodes = cluster(3).nodes.map((node) => ({ ...node, devices: { wire: "eth1" } }));
+  const plan = planOf(world, "n1", cluster(3, { digest: "0000abce", links, nodes }));
+  assert.deepEqual(plan.changes.slice(0, 2), [
+    "link devices of node n1: none -> wire eth1",
+    "link devices of node n2: none -> wire eth1",
+  ]);
+  assert.ok(plan.changes.includes("link wire is added: ethernet"), plan.changes.join("; "));
+  assert.deepEqual(plan.warnings, []);
+  const multicast = [{ ...priv, name: "lan" as LinkName, multicast: "239.192.74.0" as IpAddress }];
+  const other = planOf(world, "n1", cluster(3, { digest: "0000abcf", links: multicast }));
+  assert.ok(other.changes.includes("link lan: udp/7400 -> udp/7400 to 239.192.74.0"), other.changes.join("; "));
+  assert.match(other.warnings[0] ?? "", /no link stays as it is/);
+});

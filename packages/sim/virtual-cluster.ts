@@ -3,10 +3,11 @@
  * between them, faults in all of these, and checkers that see everything. The same seed brings the same world.
  */
 import { Checkers } from "./checkers/checkers.ts";
+import { Silences } from "./checkers/silences.ts";
 import { type EffectFaults, NO_EFFECT_FAULTS } from "./effect-faults.ts";
 import { SimulatedFence } from "./fence.ts";
 import type { Ambush, ProcessFaults } from "./interruptions.ts";
-import { KernelClock } from "./kernel-clock.ts";
+import { KernelClock, rateOf } from "./kernel-clock.ts";
 import { probe, type Probe } from "./probing.ts";
 import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
@@ -90,11 +91,9 @@ export class VirtualCluster extends VirtualTime {
     this.lines = new SerialLines(cluster, this);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
-    this.checkers = new Checkers(
-      this,
-      cluster.groups,
-      cluster.quorum === "available" || cluster.groups.some((group) => group.onQuorumLoss === "hold"),
-    );
+    const uncovered = cluster.quorum === "available" || cluster.groups.some((group) => group.onQuorumLoss === "hold");
+    const silences = uncovered ? new Silences(cluster) : undefined;
+    this.checkers = new Checkers(this, cluster.groups, silences);
   }
 
   get violations(): readonly string[] {
@@ -378,6 +377,7 @@ export class VirtualCluster extends VirtualTime {
   arrived(to: NodeName, input: Input): void {
     const node = this.nodes.get(to);
     if (node?.daemon === undefined) return;
+    if (input.kind === "heartbeat") this.checkers.silences?.delivered(input.heartbeat.node, to, this.now);
     node.daemon.queue.push(input);
     run(this, node);
   }
@@ -389,10 +389,4 @@ export class VirtualCluster extends VirtualTime {
     const mixed = Math.floor(this.now * 1000) ^ (kind.charCodeAt(kind.length - 1) << 8) ^ node.name.charCodeAt(1);
     this.digest = Math.imul(this.digest ^ mixed, 0x01000193);
   }
-}
-
-/** Often as fast or as slow as allowed: -1, 1, or anything between. */
-function rateOf(a: number, b: number): number {
-  if (a < 1 / 3) return -1;
-  return a < 2 / 3 ? 1 : 2 * b - 1;
 }

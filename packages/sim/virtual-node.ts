@@ -80,16 +80,12 @@ export function newDaemon(state: Daemon["state"], boot: BootId, wire: SealedEnd 
   };
 }
 
-/** The stations of kernel `number` on the adapters that any group may use on the node. */
-export function macsOf(cluster: Cluster, name: NodeName, number: number): Map<InterfaceName, Mac> {
-  const self = cluster.nodes.find((node) => node.name === name);
-  const all = self === undefined ? [] : cluster.groups.flatMap((group) => adaptersOf(self, group).flat());
-  return new Map(
-    [...new Set(all)].map((adapter, i) => [
-      adapter,
-      `02:00:00:${hexByte(number >> 8)}:${hexByte(number)}:${hexByte(i)}` as Mac,
-    ]),
-  );
+/** A station for each adapter that the groups may use on this node; the number of the kernel makes them its own. */
+export function macsOf({ nodes, groups }: Cluster, name: NodeName, kernel: number): ReadonlyMap<InterfaceName, Mac> {
+  const self = nodes.find((node) => node.name === name);
+  const all = self === undefined ? [] : groups.flatMap((group) => adaptersOf(self, group).flat());
+  const macOf = (i: number): Mac => `02:00:00:${hexByte(kernel >> 8)}:${hexByte(kernel)}:${hexByte(i)}` as Mac;
+  return new Map([...new Set(all)].map((adapter, i) => [adapter, macOf(i)]));
 }
 
 function hexByte(value: number): string {

@@ -2,6 +2,10 @@
 import { strict as assert } from "node:assert";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { arpRequest, parseArpFrame } from "@holdfast/core/wire/arp.ts";
+import type { IpAddress, Ipv4 } from "@holdfast/core/units/ip.ts";
+import { native } from "@holdfast/linux/load.ts";
+import { FrameListener } from "@holdfast/linux/packet/frames.ts";
 import { ADDRESS, ADDRESS6, NODES, TestCluster, always, unable, until as untilWithin } from "./harness.ts";
 import { Stranger, STRANGER_MAC, believed } from "./stranger.ts";
 
@@ -79,6 +83,33 @@ describe("a stranger with the group's addresses", { skip: unable() }, () => {
     await stranger.give();
     await until("it is over", async () => (await count("address-conflict-over")) > ended);
     for (const node of NODES) await until("nobody warns", async () => (await strangerWarnings(node)).length === 0);
+  });
+
+  test("who asks before he takes an address gets the owner's answer, and is no conflict", async () => {
+    const from = await count();
+    await stranger.ip("address", "add", `${ADDRESS6}/64`, "dev", "eth0");
+    await until("duplicate address detection failed", async () =>
+      (await stranger.ip("-6", "address", "show", "dev", "eth0")).includes("dadfailed"),
+    );
+    const index = cluster.inside(stranger.name, () => native.interfaceIndex("eth0"));
+    const answers: string[] = [];
+    const listener = cluster.inside(
+      stranger.name,
+      () =>
+        new FrameListener(native, index, [ADDRESS as IpAddress], {
+          frame: (frame) => {
+            const arp = parseArpFrame(frame);
+            if (arp.ok && arp.value.operation === "reply") answers.push(arp.value.senderMac);
+          },
+        }),
+    );
+    cluster.atEnd(() => listener.close());
+    await until("an ARP probe is answered", () => {
+      stranger.send(arpRequest(STRANGER_MAC, "0.0.0.0" as Ipv4, ADDRESS as Ipv4));
+      return answers.includes(MAC_OF_N1);
+    });
+    listener.close();
+    assert.deepEqual(await told("n1", from), []);
   });
 
   test("alarm: it is told and nothing is done: clients follow him, and the owner stays", async () => {

@@ -161,10 +161,10 @@ describe("an Ethernet link beside one on UDP", { skip: unable() }, () => {
     tag.writeUInt32BE(receiverTag("n1" as NodeName));
     try {
       for (let i = 0; i < 300; i++) {
-        frame(mac, Buffer.concat([tag, Buffer.alloc(60 + i, i)]));
+        frame(mac, Buffer.concat([Buffer.alloc(60 + i, i), tag]));
         frame(
           parseMac(`02:00:00:00:77:${(i % 256).toString(16).padStart(2, "0")}`) as Mac,
-          Buffer.concat([tag, Buffer.alloc(60, i)]),
+          Buffer.concat([Buffer.alloc(60, i), tag]),
         );
         if (i % 20 === 0) await pause(2);
       }

@@ -44,7 +44,7 @@ export class TwoAdapters {
   readonly lan = new Lan(NET);
   readonly macs: Readonly<Record<string, Mac>>;
   readonly inputs: Input[] = [];
-  readonly #interfaces: readonly string[];
+  #interfaces: readonly string[];
   readonly #closers: (() => void)[] = [];
   readonly #clients = new Map<string, LineProgram>();
   #adapters: Adapters | undefined;
@@ -92,6 +92,13 @@ export class TwoAdapters {
       this.#addresses = addresses;
       return addresses;
     });
+  }
+
+  /** As a reload that names these adapters. */
+  reload(interfaces: readonly string[]): void {
+    this.#interfaces = interfaces;
+    const { cluster, self } = this.configuration();
+    this.node.inside(() => this.addresses.change(cluster, self));
   }
 
   get addresses(): GroupAddresses {

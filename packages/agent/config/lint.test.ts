@@ -89,6 +89,12 @@ const RISKS: readonly [code: string, at: string, text: string, facts?: Partial<M
     CAREFUL,
     { node, interfaces: new Map([["ens3", ["10.0.0.11", "172.16.0.11"]]]) },
   ],
+  [
+    "links-share-adapter",
+    "wire: ens3",
+    CAREFUL.replace(/^links:.*\n/m, "$&  wire: { ethernet: eth7 }\n").replace(/lb1:\n/, "$&    wire: ens3\n"),
+    { node, interfaces: new Map([["ens3", ["10.0.0.11"]]]) },
+  ],
   ["links-share-subnet", "priv: 10.0.0.111", CAREFUL.replace("172.16.0.11", "10.0.0.111")],
   [
     "slow-serial-link",

@@ -41,8 +41,8 @@ export function machineRisks(cluster: Cluster, facts: MachineFacts): ConfigWarni
 function linkRisks(cluster: Cluster, { node, interfaces }: MachineFacts): ConfigWarning[] {
   const self = cluster.nodes.find(({ name }) => name === node);
   const carried = new Map<string, string>();
-  for (const [link, address] of Object.entries(self?.links ?? {})) {
-    const found = [...interfaces].find(([, addresses]) => addresses.includes(address))?.[0];
+  for (const [link, end] of Object.entries({ ...self?.links, ...self?.devices })) {
+    const found = interfaces.has(end) ? end : [...interfaces].find(([, addresses]) => addresses.includes(end))?.[0];
     const other = found === undefined ? undefined : carried.get(found);
     if (found !== undefined && other !== undefined) {
       const text = `links ${other} and ${link} share the adapter ${found} of ${node}: they fail together`;

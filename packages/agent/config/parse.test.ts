@@ -17,6 +17,35 @@ const BASE = readFileSync(join(here, "testdata/base.yaml"), "utf8");
 const SAMPLE = readFileSync(join(here, "../../../packaging/holdfast.yaml"), "utf8");
 const HZ250 = { jiffy: 4 };
 
+test("links of every kind: a node's own place, that of the link, a logical interface, or none", () => {
+  const text = BASE.replace(
+    "  priv: { port: 7400 }",
+    `  priv: { port: 7400, multicast: 239.192.74.0 }
+  wire: { ethernet: service }
+  cable: { serial: /dev/ttyS0 }`,
+  )
+    .replace("lb2: {", "lb2: { cable: /dev/ttyUSB3, wire: ens9,")
+    .replace("lb3: {", "lb3: { cable: none, wire: none,");
+  const result = parseConfig(text, "holdfast.yaml", HZ250);
+  assert.ok(result.ok, JSON.stringify(result));
+  const { links, nodes, digest } = result.value.cluster;
+  assert.deepEqual(links, [
+    { kind: "udp", name: "lan", port: 7400 },
+    { kind: "udp", name: "priv", port: 7400, multicast: "239.192.74.0" },
+    { kind: "ethernet", name: "wire" },
+    { kind: "serial", name: "cable", baud: 115_200 },
+  ]);
+  assert.deepEqual(
+    nodes.map(({ devices }) => devices),
+    [{ wire: "ens3", cable: "/dev/ttyS0" }, { wire: "ens9", cable: "/dev/ttyUSB3" }, undefined],
+  );
+  // What a name stands for counts, not how it is written.
+  const spelt = parseConfig(text.replace("ethernet: service", "ethernet: ens3"), "holdfast.yaml", HZ250);
+  assert.equal(spelt.ok && spelt.value.cluster.digest, digest);
+  const other = parseConfig(text.replace("/dev/ttyUSB3", "/dev/ttyUSB4"), "holdfast.yaml", HZ250);
+  assert.notEqual(other.ok && other.value.cluster.digest, digest);
+});
+
 test("a good file becomes the typed cluster, defaults filled in", () => {
   const result = parseConfig(BASE, "holdfast.yaml", HZ250);
   assert.ok(result.ok);

@@ -9,6 +9,7 @@ import { lastMove, ownershipChange } from "./ownership-change.ts";
 import { status } from "./status.ts";
 import { whyGroup, whyNode } from "./why.ts";
 
+const LINK_NAMES = ["lan", "hb"];
 const WALL = Date.UTC(2026, 10, 21, 14, 2, 31);
 const context = { events: [], alarms: [], trouble: undefined, version: "0.1.0", wall_ms: WALL };
 const of = (view: NodeView, stale = false) =>
@@ -168,6 +169,66 @@ describe("links", () => {
       stale: true,
     });
     assert.ok(rows.every((row) => row.state === "UNKNOWN" && (row.age_ms ?? 0) >= 4000));
+  });
+});
+
+describe("why a direction is down", () => {
+  const [lan, hb] = exampleLinks();
+  const silent = [exampleLink("lan", { alive: false, age_ms: 3200 }), exampleLink("hb")];
+  /** How lb2 says that it hears lb1 on lan. */
+  const hears = (age_ms: number) => examplePeer("lb2").reports.map((each) => ({ ...each, age_ms }));
+  const reasons = (nodes: NodeView["nodes"], ends = exampleLinks()) =>
+    Object.fromEntries(
+      links({ view: exampleView({ nodes }), engine: exampleEngine(), links: ends, age_ms: 0, stale: false })
+        .rows.filter(({ state }) => state === "DOWN")
+        .map(({ link, listener, speaker, adapter, reason }) => [`${link} ${listener}<-${speaker} ${adapter}`, reason]),
+    );
+
+  test("its own end has no carrier, and nobody else is asked", () => {
+    const noCarrier = exampleLinks().map((each) => ({ ...each, trouble: "no carrier on eth0" }));
+    assert.deepEqual(reasons(peers({ heard: silent }), noCarrier), {
+      "lan lb1<-lb2 eth0": "no carrier on eth0",
+    });
+  });
+
+  test("one hears and the other does not: both are named", () => {
+    assert.deepEqual(reasons(peers({ heard: silent, reports: hears(30) })), {
+      "lan lb1<-lb2 eth0": "not heard for 3.2 s: lb1 does not hear lb2 but lb2 hears lb1",
+    });
+  });
+
+  test("neither hears the other: for how long, by each one's own clock", () => {
+    const found = reasons(peers({ heard: silent, reports: hears(12_300) }));
+    assert.equal(found["lan lb1<-lb2 eth0"], "not heard for 3.2 s");
+    assert.equal(found["lan lb2<-lb1 null"], "not heard for 12 s");
+  });
+
+  test("a node that is down on every link is down; one that was never heard was not heard", () => {
+    const dead = LINK_NAMES.map((link) => exampleLink(link, { alive: false, age_ms: 5000 }));
+    assert.equal(reasons(peers({ alive: false, heard: dead }))["hb lb1<-lb2 eth1"], "lb2 is down");
+    const never = LINK_NAMES.map((link) => exampleLink(link, { alive: false, age_ms: undefined }));
+    assert.equal(reasons(peers({ alive: false, heard: never }))["lan lb1<-lb2 eth0"], "lb2 was never heard");
+  });
+
+  test("pairs without the link are no rows, and it is not among the links of a node that has no end of it", () => {
+    assert.ok(lan !== undefined && hb !== undefined);
+    const cable = {
+      ...hb,
+      kind: "serial",
+      ends: { lb1: "/dev/ttyS0", lb2: "/dev/ttyS1" },
+      device: "/dev/ttyS0",
+    } as const;
+    const seen = { view: exampleView(), engine: exampleEngine(), links: [lan, cable], age_ms: 0, stale: false };
+    const rows = links(seen).rows.filter(({ link }) => link === "hb");
+    assert.deepEqual(
+      rows.map(({ listener, speaker, kind, adapter }) => [listener, speaker, kind, adapter]),
+      [
+        ["lb1", "lb2", "serial", "/dev/ttyS0"],
+        ["lb2", "lb1", "serial", "/dev/ttyS1"],
+      ],
+    );
+    const names = status(seen, context).nodes.map((node) => node.links.map(({ name }) => name).join(" "));
+    assert.deepEqual(names, ["lan hb", "lan hb", "lan"]);
   });
 });
 

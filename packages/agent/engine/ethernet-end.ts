@@ -1,9 +1,9 @@
 /** A link's end on Ethernet: frames to a peer's own station once it was heard, and to all stations of such links before. */
-import { type EndContext, type LinkEnd, type Place, placeOn, Tagged, type Transport } from "./link-end.ts";
+import { type EndContext, type LinkEnd, type Place, placeOn, Tagged, type Transport, untagged } from "./link-end.ts";
 import type { InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
-import { receiverTag, TAG_BYTES } from "@holdfast/core/wire/receiver-tag.ts";
+import { receiverTag } from "@holdfast/core/wire/receiver-tag.ts";
 import { native } from "@holdfast/linux/load.ts";
 import { type EthernetSocket, GROUP, openEthernet } from "@holdfast/linux/packet/ethernet.ts";
 
@@ -25,7 +25,7 @@ function open(device: InterfaceName, place: Place, { self, events }: EndContext)
   const options = { interface: device, index: Number.parseInt(place.key, 10), tag: receiverTag(self) };
   const opened = openEthernet(native, options, {
     frame: (data, source) => {
-      const node = events.datagram(data.subarray(TAG_BYTES), source);
+      const node = events.datagram(untagged(data), source);
       if (node !== undefined) stations.heard(node, source());
     },
     drained: events.drained,

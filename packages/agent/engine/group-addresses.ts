@@ -302,9 +302,10 @@ export class GroupAddresses {
     if (group === undefined || !this.#announced.has(group)) return;
     // Another adapter of ours in the same network, which has the address now or had it.
     if (this.#adapters.all().some(({ mac }) => mac === claim.mac)) return;
-    const count = this.#meter.take(claim.address, claim.mac, monotonic());
+    const now = monotonic();
+    const count = this.#meter.take(claim.address, claim.mac, now);
     if (count === undefined) return;
-    const node = this.#checks.nodeWith(claim.mac, name);
+    const node = this.#checks.nodeWith(claim.mac, name, now);
     this.#input({ kind: "conflict", group, ...claim, interface: name, count, ...(node === undefined ? {} : { node }) });
   }
 }

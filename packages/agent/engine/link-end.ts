@@ -60,7 +60,12 @@ export function placeOn(adapter: Adapter): Place {
   return { key: `${index} ${name}`, device: name, down: up ? undefined : `no carrier on ${name}` };
 }
 
-/** Puts the receiver's tag in front of a datagram, always in the same memory. */
+/** A datagram without the tag behind it. */
+export function untagged(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(0, Math.max(0, bytes.length - TAG_BYTES));
+}
+
+/** Puts the receiver's tag behind a datagram, always in the same memory. */
 export class Tagged {
   readonly #room = new Uint8Array(2048);
   readonly #view = new DataView(this.#room.buffer);
@@ -69,8 +74,8 @@ export class Tagged {
   of(tag: number, datagram: Uint8Array): Uint8Array | undefined {
     const length = TAG_BYTES + datagram.length;
     if (length > this.#room.length) return undefined;
-    this.#view.setUint32(0, tag);
-    this.#room.set(datagram, TAG_BYTES);
+    this.#room.set(datagram);
+    this.#view.setUint32(datagram.length, tag);
     return this.#room.subarray(0, length);
   }
 }

@@ -1,9 +1,9 @@
 /** A link's end on UDP: datagrams to each peer's own address, or to a multicast group that all have joined. */
-import { type EndContext, type LinkEnd, type Place, placeOn, Tagged, type Transport } from "./link-end.ts";
+import { type EndContext, type LinkEnd, type Place, placeOn, Tagged, type Transport, untagged } from "./link-end.ts";
 import type { UdpLink } from "@holdfast/core/cluster.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
-import { receiverTag, TAG_BYTES } from "@holdfast/core/wire/receiver-tag.ts";
+import { receiverTag } from "@holdfast/core/wire/receiver-tag.ts";
 import { native } from "@holdfast/linux/load.ts";
 import { joinGroup, sendToGroups } from "@holdfast/linux/packet/multicast.ts";
 import { openUdp, type UdpEvents } from "@holdfast/linux/packet/udp.ts";
@@ -20,9 +20,9 @@ export function udpEnd(config: UdpLink, address: IpAddress, context: EndContext)
   return { locate, open };
 }
 
-function eventsOf({ events }: EndContext, skipped: number): UdpEvents {
+function eventsOf({ events }: EndContext, tagged: boolean): UdpEvents {
   return {
-    datagram: (bytes, from) => void events.datagram(bytes.subarray(skipped), () => from.address),
+    datagram: (bytes, from) => void events.datagram(tagged ? untagged(bytes) : bytes, () => from.address),
     drained: events.drained,
   };
 }
@@ -33,7 +33,7 @@ function openUnicast(
   { device }: Place,
   context: EndContext,
 ): Result<Transport, string> {
-  const opened = openUdp(native, { address, port, device }, eventsOf(context, 0));
+  const opened = openUdp(native, { address, port, device }, eventsOf(context, false));
   if (!opened.ok) return opened;
   const socket = opened.value;
   return success({
@@ -46,7 +46,7 @@ function openUnicast(
   });
 }
 
-/** Every heartbeat is for one peer: its tag is in front, and the kernel of every other node drops it. */
+/** Every heartbeat is for one peer: its tag is behind it, and the kernel of every other node drops it. */
 function openMulticast(
   { port }: UdpLink,
   group: IpAddress,
@@ -55,12 +55,12 @@ function openMulticast(
   context: EndContext,
 ): Result<Transport, string> {
   const index = native.interfaceIndex(device);
-  const events = eventsOf(context, TAG_BYTES);
   const prepareSender = (fd: number): void => sendToGroups(native, fd, group, index);
-  const sender = openUdp(native, { address, port, device, prepare: prepareSender }, events);
+  // To its own address comes, without a tag, what nodes send that have not taken the group over yet.
+  const sender = openUdp(native, { address, port, device, prepare: prepareSender }, eventsOf(context, false));
   if (!sender.ok) return sender;
   const prepareReceiver = (fd: number): void => joinGroup(native, fd, group, index, receiverTag(context.self));
-  const receiver = openUdp(native, { address: group, port, device, prepare: prepareReceiver }, events);
+  const receiver = openUdp(native, { address: group, port, device, prepare: prepareReceiver }, eventsOf(context, true));
   if (!receiver.ok) {
     sender.value.close();
     return receiver;

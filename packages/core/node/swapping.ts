@@ -90,8 +90,8 @@ function swap(state: NodeState, group: Group, before: readonly (InterfaceName | 
 export function adapterIneligibility(state: NodeState, group: Group): Ineligibility | undefined {
   const lost = group.segments.find(({ usable }) => !usable);
   if (lost === undefined) return undefined;
-  const [only] = lost.adapters;
-  const alone = lost.adapters.length === 1 && only !== undefined;
+  const [only, ...others] = new Set(lost.adapters);
+  const alone = only !== undefined && others.length === 0;
   return alone && state.interfacesDown.has(only) ? "interface-down" : "adapters-failed";
 }
 

@@ -1,4 +1,4 @@
-/** On a medium where everybody hears everything, the first octets say whom a datagram is for: the kernel drops the rest. */
+/** On a medium where everybody hears everything, the last octets say whom a datagram is for: the kernel drops the rest. */
 import { crc32 } from "./crc32.ts";
 import type { NodeName } from "../units/names.ts";
 

@@ -9,7 +9,6 @@
  */
 import { ipBytes } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
-import { TAG_BYTES } from "@holdfast/core/wire/receiver-tag.ts";
 import { FAMILIES, type Family, familyOf, type FilterPlan } from "./plan.ts";
 import {
   FAMILY_INET,
@@ -128,11 +127,10 @@ function writeChecks(to: RuleWriter, plan: FilterPlan, stage: Stage, family: Fam
   const source = interfaceAddressPort(family, SOURCE_AT[family]);
   const cluster = new Uint8Array(4);
   new DataView(cluster.buffer).setUint32(0, plan.cluster);
-  // On a multicast link the receiver's tag is in front.
-  const ours = [0, TAG_BYTES].map((skipped) => [
-    ...match(x.loadPayload(x.TRANSPORT_HEADER, MAGIC_AT + skipped, MAGIC.length), MAGIC),
-    ...match(x.loadPayload(x.TRANSPORT_HEADER, CLUSTER_AT + skipped, cluster.length), cluster),
-  ]);
+  const head = [
+    ...match(x.loadPayload(x.TRANSPORT_HEADER, MAGIC_AT, MAGIC.length), MAGIC),
+    ...match(x.loadPayload(x.TRANSPORT_HEADER, CLUSTER_AT, cluster.length), cluster),
+  ];
   const rate = (set: "rates" | "junk", most: number): Expression =>
     x.changeSet(setName(`${set}-${stage}`, family), x.DYNSET_UPDATE, x.WORD_0, REMEMBERED_MS, x.over(most, most));
   const flood = x.verdict(x.VERDICT_GOTO, `flood${family}`);
@@ -148,10 +146,8 @@ function writeChecks(to: RuleWriter, plan: FilterPlan, stage: Stage, family: Fam
 
   const node = `node-${stage}${family}`;
   writeStations(to, node, "stations", family);
-  for (const head of ours) {
-    to.rule(FILTER, node, [...head, ...source, rate("rates", plan.rate), flood]);
-    to.rule(FILTER, node, [...head, x.verdict(x.VERDICT_RETURN)]);
-  }
+  to.rule(FILTER, node, [...head, ...source, rate("rates", plan.rate), flood]);
+  to.rule(FILTER, node, [...head, x.verdict(x.VERDICT_RETURN)]);
   to.rule(FILTER, node, [...source, rate("junk", JUNK_A_SECOND), flood]);
 }
 

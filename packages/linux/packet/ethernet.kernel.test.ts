@@ -57,9 +57,9 @@ function ethernet(host: number, node: NodeName, events: EthernetEvents = { frame
 }
 
 function tagged(node: NodeName, text: string): Uint8Array {
-  const out = Buffer.alloc(4 + text.length);
-  out.writeUInt32BE(receiverTag(node));
-  out.write(text, 4, "latin1");
+  const out = Buffer.alloc(text.length + 4);
+  out.write(text, "latin1");
+  out.writeUInt32BE(receiverTag(node), text.length);
   return out;
 }
 
@@ -78,7 +78,7 @@ test(
     }
     try {
       ethernet(2, N2, {
-        frame: (data, source) => void got.push(`${source()} ${Buffer.from(data.subarray(4)).toString()}`),
+        frame: (data, source) => void got.push(`${source()} ${Buffer.from(data.subarray(0, -4)).toString()}`),
       });
       const sender = ethernet(1, N1);
       assert.ok(sender.send(GROUP, tagged(N3, "for another")) > 0);
@@ -157,7 +157,7 @@ function group(
 ): UdpSocket {
   const { station, index } = at(host);
   return station.inside(() => {
-    const events = { datagram: (data: Uint8Array) => datagram(Buffer.from(data.subarray(4)).toString()) };
+    const events = { datagram: (data: Uint8Array) => datagram(Buffer.from(data.subarray(0, -4)).toString()) };
     const receiver = openUdp(
       native,
       { address, port: 7400, device: WIRE, prepare: (fd) => joinGroup(native, fd, address, index, receiverTag(node)) },

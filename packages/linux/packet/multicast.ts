@@ -38,7 +38,7 @@ function ipv6Membership(group: IpAddress, interfaceIndex: number): Uint8Array {
   return out;
 }
 
-/** The socket hears the group on this interface, and of it only what begins with the tag. Throws what the kernel refused. */
+/** The socket hears the group on this interface, and of it only what ends with the tag. Throws what the kernel refused. */
 export function joinGroup(native: Native, fd: number, group: IpAddress, interfaceIndex: number, tag: number): void {
   check("multicast filter", native.attachFilter(fd, udpTagFilter(tag)));
   if (isIpv4(group)) {

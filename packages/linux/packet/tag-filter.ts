@@ -1,8 +1,11 @@
-/** Socket filters (classic BPF) that let in only what begins with this node's tag: the rest never wakes the daemon. */
-import { assemble } from "./frames.ts";
+/** Socket filters (classic BPF) that let in only what ends with this node's tag: the rest never wakes the daemon. */
+import { assemble, type Instruction } from "./frames.ts";
 
-const LOAD_WORD = 0x20;
 const LOAD_BYTE = 0x30;
+const LOAD_LENGTH = 0x80;
+const SUBTRACT = 0x14;
+const MOVE_TO_INDEX = 0x07;
+const LOAD_INDEXED_WORD = 0x40;
 const JUMP_EQUAL = 0x15;
 const JUMP_GREATER_OR_EQUAL = 0x35;
 const RETURN = 0x06;
@@ -11,16 +14,22 @@ const TAKE = 0x40000;
 const PACKET_TYPE = 0xfffff004;
 const PACKET_HOST = 0;
 const PACKET_OTHERHOST = 3;
-/** What a UDP socket's filter sees begins with the UDP header. */
-const UDP_HEADER_BYTES = 8;
 
-export function udpTagFilter(tag: number): Uint8Array {
-  return assemble([
-    [LOAD_WORD, 0, 0, UDP_HEADER_BYTES],
+/** Takes what has the tag in its last four octets; a load from before the beginning drops. */
+function takeTagged(tag: number): readonly Instruction[] {
+  return [
+    [LOAD_LENGTH, 0, 0, 0],
+    [SUBTRACT, 0, 0, 4],
+    [MOVE_TO_INDEX, 0, 0, 0],
+    [LOAD_INDEXED_WORD, 0, 0, 0],
     [JUMP_EQUAL, 0, 1, tag],
     [RETURN, 0, 0, TAKE],
     [RETURN, 0, 0, 0],
-  ]);
+  ];
+}
+
+export function udpTagFilter(tag: number): Uint8Array {
+  return assemble(takeTagged(tag));
 }
 
 /**
@@ -30,11 +39,10 @@ export function udpTagFilter(tag: number): Uint8Array {
 export function frameTagFilter(tag: number): Uint8Array {
   return assemble([
     [LOAD_BYTE, 0, 0, PACKET_TYPE],
-    [JUMP_EQUAL, 3, 0, PACKET_HOST],
-    [JUMP_GREATER_OR_EQUAL, 3, 0, PACKET_OTHERHOST],
-    [LOAD_WORD, 0, 0, 0],
-    [JUMP_EQUAL, 0, 1, tag],
+    [JUMP_EQUAL, 0, 1, PACKET_HOST],
     [RETURN, 0, 0, TAKE],
+    [JUMP_GREATER_OR_EQUAL, 0, 1, PACKET_OTHERHOST],
     [RETURN, 0, 0, 0],
+    ...takeTagged(tag),
   ]);
 }
