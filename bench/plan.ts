@@ -36,6 +36,7 @@ export const FAULTS = {
   link: "one of two links lost",
   cut: "traffic cut on all links, carrier stays; then healed",
   isolate: "owner partitioned from the rest; then healed",
+  deadip: "every inet packet of the owner dropped, an Ethernet link alive",
   crash: "engine killed and restarted at once",
   stop: "planned stop (SIGTERM)",
   move: "planned move, and back",

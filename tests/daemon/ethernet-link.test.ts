@@ -32,14 +32,20 @@ describe("an Ethernet link beside one on UDP", { skip: unable() }, () => {
 
   /** Every inet packet of the node is dropped before anything else sees it; `but` is let through. */
   async function withoutIp(node: string, but: string, watch: () => Promise<void>): Promise<void> {
-    const chain = (hook: string, way: string): string =>
-      `add chain inet x ${hook} { type filter hook ${hook} priority -400; policy drop; }` +
-      (but === "" ? "" : `; add rule inet x ${hook} ${way} ${but} accept`);
-    await cluster.run(node, "nft", `add table inet x; ${chain("input", "iifname")}; ${chain("output", "oifname")}`);
+    const table = `inet without-ip-${but}`;
+    const chains = (policy: "drop" | "accept"): string =>
+      ["input", "output"]
+        .map((hook) => `add chain ${table} ${hook} { type filter hook ${hook} priority -400; policy ${policy}; }`)
+        .join("; ");
+    const lets =
+      but === ""
+        ? ""
+        : `; add rule ${table} input iifname ${but} accept; add rule ${table} output oifname ${but} accept`;
+    await cluster.nft(node, `add table ${table}; ${chains("drop")}${lets}`);
     try {
       await watch();
     } finally {
-      await cluster.run(node, "nft", "delete", "table", "inet", "x");
+      await cluster.nft(node, chains("accept"));
     }
   }
 
