@@ -20,6 +20,8 @@ export interface Scenario {
   readonly moves: boolean;
   /** Which products run it with failback to the preferred node switched on. */
   readonly failback: readonly ProductName[];
+  /** With an Ethernet link in place of the second UDP link, where the product has one. */
+  readonly wire?: true;
   /** Done, but not watched, before the fault. */
   readonly before?: (bench: Bench, owner: string) => Promise<void>;
   /** The reason when the product cannot do it. */
@@ -126,16 +128,9 @@ export const SCENARIOS: Readonly<Record<Exclude<FaultName, "load">, Scenario>> =
   deadip: {
     moves: true,
     failback: [],
-    before: async ({ lab, product }, owner) => {
-      await product.wire(true);
-      await product.rest(owner);
-      await lab.traffic.steady(await lab.traffic.position(), 300, owner, 15_000);
-    },
+    wire: true,
     perform: async (_, owner) => void (await inNode(owner, passIp("drop"))),
-    heal: async ({ product }, owner) => {
-      await inNode(owner, passIp("accept"));
-      await product.wire(false);
-    },
+    heal: async (_, owner) => void (await inNode(owner, passIp("accept"))),
     hold_ms: long,
   },
   crash: {

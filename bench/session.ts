@@ -101,6 +101,7 @@ async function measure(bench: Bench, order: SessionOrder, fault: FaultName, roun
     const scenario = SCENARIOS[fault];
     const failback = scenario.failback.includes(order.product);
     if (failback !== bench.product.failbackOn) await bench.product.configure(failback);
+    await bench.product.wire(scenario.wire === true);
     const seen = await runRound(bench, scenario);
     if (typeof seen === "string") {
       absent.add(fault);
