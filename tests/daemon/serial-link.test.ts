@@ -6,7 +6,7 @@ import { native } from "@holdfast/linux/load.ts";
 import { EmulatedLine } from "@holdfast/linux/serial/emulated-line.ts";
 import { Client } from "./client.ts";
 import { always, pause, TestCluster, unable, until } from "./harness.ts";
-import { relink } from "./relink.ts";
+import { relink, withoutTable } from "./relink.ts";
 
 const BAUD = 115_200;
 const SCHED_FIFO = 1;
@@ -59,7 +59,7 @@ describe("a serial line between two nodes that have a witness", { skip: unable()
     try {
       await watch();
     } finally {
-      for (const node of nodes) await cluster.run(node, "nft", "delete", "table", "inet", "x");
+      for (const node of nodes) await withoutTable(cluster, node, "inet x");
     }
   }
 
