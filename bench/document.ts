@@ -87,6 +87,8 @@ namespaces of its own and ends with them, also on Ctrl-C.
   **loss**: of the frames between nodes; client and watcher lose nothing.
 - **x keepalived**: the median outage as a multiple of keepalived's at the same timing in the same run; none where
   keepalived has two owners, for then its outage says nothing. In the idle table: the multiple in parentheses.
+- **of 16**: sixteen nodes on both links at 100 ms, five of them voters; the owner, who votes too, and of the others the one that
+  takes most. All of them run on the same two cores.
 - **CPU**: processor time of all threads of all processes of the node in ten seconds, from /proc/PID/task/TID/schedstat, 20 s
   after the start and without client and watcher, whose packets the kernel would charge to whoever it interrupts.
 - **Memory**: sums of Rss and Pss of /proc/PID/smaps_rollup over the node's processes. All three nodes run on one machine, and

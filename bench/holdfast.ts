@@ -25,6 +25,7 @@ export class Holdfast implements Product {
   /** The configuration as the lab wrote it. */
   readonly #written: string;
   #failback = false;
+  #wire = false;
 
   constructor(lab: Lab) {
     this.#lab = lab;
@@ -40,7 +41,8 @@ export class Holdfast implements Product {
   }
 
   get #configuration(): string {
-    return this.#failback ? this.#written.replace("failback: manual", "failback: immediate") : this.#written;
+    const text = this.#wire ? wired(this.#written) : this.#written;
+    return this.#failback ? text.replace("failback: manual", "failback: immediate") : text;
   }
 
   async configure(failback: boolean): Promise<void> {
@@ -52,6 +54,12 @@ export class Holdfast implements Product {
     this.#failback = failback;
     writeFileSync(this.#file, this.#configuration);
     for (const daemon of daemons) daemon.start();
+  }
+
+  async wire(on: boolean): Promise<void> {
+    if (this.#wire === on) return;
+    this.#wire = on;
+    await this.configure(this.#failback);
   }
 
   async rest(owner: string): Promise<void> {
@@ -164,4 +172,9 @@ export class Holdfast implements Product {
       });
     });
   }
+}
+
+/** The second network carries frames without IP. */
+function wired(text: string): string {
+  return text.replace("priv: { port: 7400 }", "wire: { ethernet: eth1 }").replaceAll(/, priv: [\d.]+/g, "");
 }

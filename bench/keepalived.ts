@@ -147,6 +147,10 @@ export class Keepalived implements Product {
     await this.#until("the new instance to serve", async () => (await this.#holders(OTHER_ADDRESS)).length > 0);
   }
 
+  wire(): Promise<void> {
+    return Promise.resolve();
+  }
+
   unload(): Promise<void> {
     for (const node of this.#lab.nodeNames) {
       this.#write(node, priorityOf(this.#lab.topology, node), false);

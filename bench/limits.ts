@@ -1,5 +1,5 @@
 /** What holdfast must reach on two shared cores, as data, and whether it did. Pure. */
-import type { FaultName, TimingName } from "./plan.ts";
+import { type FaultName, FLEET_NODES, type TimingName } from "./plan.ts";
 import type { IdleUsage, SessionResult } from "./results.ts";
 import type { Row } from "./rows.ts";
 
@@ -113,8 +113,12 @@ const CPU_PERCENT: Partial<Record<TimingName, number>> = { "1s": 1, "100ms": 1, 
 const RESIDENT_MB = 110;
 const PROPORTIONAL_MB = 70;
 
-export function judgeIdle({ product, timing }: SessionResult, usage: IdleUsage): readonly Verdict[] {
+/** Of a node among so many, of which five vote. */
+const FLEET_CPU_PERCENT = 4;
+
+export function judgeIdle({ product, timing }: SessionResult, usage: IdleUsage, nodes: number): readonly Verdict[] {
   if (product !== "holdfast") return [];
+  if (nodes >= FLEET_NODES) return [compare("CPU", usage.cpu_percent, FLEET_CPU_PERCENT)];
   return [
     compare("CPU", usage.cpu_percent, CPU_PERCENT[timing] ?? 5),
     compare("resident", usage.resident_mb, RESIDENT_MB),

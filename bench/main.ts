@@ -5,7 +5,7 @@ import { benchmarkDocument } from "./document.ts";
 import { readMachine } from "./machine.ts";
 import { USAGE, UsageError, readOptions } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
-import { STANDBY_FAULTS } from "./plan.ts";
+import { FLEET_NODES, STANDBY_FAULTS } from "./plan.ts";
 import type { ProductName, TimingName } from "./plan.ts";
 import type { Report, SessionResult } from "./results.ts";
 import { Workspace } from "./run.ts";
@@ -74,7 +74,7 @@ async function runAll(options: BenchOptions): Promise<readonly SessionResult[]> 
   return sessions;
 }
 
-/** One session for the faults that need no standby adapter, another for those that do. */
+/** One session for the faults that need no standby adapter, another for those that do, one of a large cluster. */
 async function runOne(
   workspace: Workspace,
   options: BenchOptions,
@@ -86,19 +86,23 @@ async function runOne(
   const faults = options.faults.filter((fault) => fault !== "load" || timing !== "1s");
   const { rounds, load_ms } = options;
   const sessions: SessionResult[] = [];
+  const session = (order: Parameters<Workspace["run"]>[0]): Promise<SessionResult> =>
+    workspace.run(order, (report) => {
+      const minute = ((performance.now() - began_ms) / 60_000).toFixed(1).padStart(5);
+      const text = progressOf(report);
+      if (text !== undefined) console.error(`${minute} min  ${product.padEnd(10)} ${timing.padEnd(5)} ${text}`);
+    });
   for (const standby of [false, true]) {
     if (standby && product !== "holdfast") continue;
     const here = faults.filter((fault) => STANDBY_FAULTS.has(fault) === standby);
     const idle = options.idle && !standby;
     if (here.length === 0 && !idle) continue;
-    const order = { product, timing, faults: here, rounds, idle, load_ms, standby };
-    const session = await workspace.run(order, (report) => {
-      const minute = ((performance.now() - began_ms) / 60_000).toFixed(1).padStart(5);
-      const text = progressOf(report);
-      if (text !== undefined) console.error(`${minute} min  ${product.padEnd(10)} ${timing.padEnd(5)} ${text}`);
-    });
-    sessions.push(session);
+    sessions.push(await session({ product, timing, faults: here, rounds, idle, load_ms, standby, nodes: 3 }));
   }
+  if (options.fleet && product === "holdfast" && timing === "100ms")
+    sessions.push(
+      await session({ product, timing, faults: [], rounds, idle: true, load_ms, standby: false, nodes: FLEET_NODES }),
+    );
   return sessions;
 }
 

@@ -6,7 +6,7 @@ import type { FaultName, ProductName, TimingName } from "./plan.ts";
 export const USAGE = `npm run bench -- [OPTION...]
   --rounds N          rounds of each fault (5)
   --only PRODUCT      holdfast or keepalived; both otherwise
-  --fault NAME        one fault, or "idle"; may be repeated
+  --fault NAME        one fault, "idle", or "fleet" (idle, of many nodes); may be repeated
                       ${FAULT_NAMES.join(" ")}
   --timing T          1s, 100ms or 10ms; may be repeated
   --quick             one round at 100ms and 10ms, ten seconds of busy loops
@@ -19,6 +19,8 @@ export interface BenchOptions {
   readonly products: readonly ProductName[];
   readonly faults: readonly FaultName[];
   readonly idle: boolean;
+  /** Idle usage of a large cluster. */
+  readonly fleet: boolean;
   readonly timings: readonly TimingName[];
   readonly load_ms: number;
   readonly check: boolean;
@@ -48,14 +50,15 @@ export function readOptions(args: string[]): BenchOptions | undefined {
   const rounds = values.rounds ?? (values.quick ? "1" : "5");
   if (!/^[1-9]\d{0,2}$/.test(rounds)) throw new UsageError(`--rounds takes a number from 1 to 999, not "${rounds}"`);
   const names = TIMINGS.map((each) => each.name);
-  const asked = values.fault ?? [...FAULT_NAMES, "idle"];
+  const asked = values.fault ?? [...FAULT_NAMES, "idle", "fleet"];
   const timings = values.timing ?? (values.quick ? ["100ms", "10ms"] : names);
-  const faults = chosen("--fault", asked, [...FAULT_NAMES, "idle"] as const);
+  const faults = chosen("--fault", asked, [...FAULT_NAMES, "idle", "fleet"] as const);
   return {
     rounds: Number(rounds),
     products: values.only === undefined ? PRODUCTS : chosen("--only", [values.only], PRODUCTS),
-    faults: faults.filter((each) => each !== "idle"),
+    faults: faults.filter((each) => each !== "idle" && each !== "fleet"),
     idle: faults.includes("idle"),
+    fleet: faults.includes("fleet"),
     timings: chosen("--timing", timings, names),
     load_ms: values.quick ? 10_000 : 60_000,
     check: values.check,

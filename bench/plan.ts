@@ -23,6 +23,9 @@ export const TIMINGS: readonly BenchTiming[] = [
   { name: "10ms", heartbeat: "10ms", dead: "50ms", heartbeat_ms: 10, dead_ms: 50, advert_s: 0.01 },
 ];
 
+/** Nodes of the large cluster whose idle usage is measured. */
+export const FLEET_NODES = 16;
+
 export const FAULTS = {
   kill: "whole daemon killed (kill -9), not restarted",
   freeze: "daemon frozen (SIGSTOP); then woken",
@@ -33,6 +36,7 @@ export const FAULTS = {
   link: "one of two links lost",
   cut: "traffic cut on all links, carrier stays; then healed",
   isolate: "owner partitioned from the rest; then healed",
+  deadip: "every inet packet of the owner dropped, an Ethernet link alive",
   crash: "engine killed and restarted at once",
   stop: "planned stop (SIGTERM)",
   move: "planned move, and back",

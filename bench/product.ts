@@ -23,6 +23,8 @@ export interface Product {
   moveBack(to: string): Promise<void>;
   /** Adds another address to the configuration and reloads it; the reason when this product cannot. */
   reload(owner: string): Promise<string | undefined>;
+  /** An Ethernet link in place of the second UDP link, or not; nothing for a product that speaks IP only. */
+  wire(on: boolean): Promise<void>;
   /** Puts the configuration of before back. */
   unload(): Promise<void>;
 }

@@ -37,7 +37,14 @@ export type Report =
   /** The product has nothing that could be measured here. */
   | { readonly kind: "absent"; readonly fault: FaultName; readonly reason: string }
   | { readonly kind: "failed"; readonly fault: FaultName; readonly round: number; readonly reason: string }
-  | { readonly kind: "idle"; readonly owner: IdleUsage; readonly standby: IdleUsage; readonly scheduling: string }
+  | {
+      readonly kind: "idle";
+      readonly nodes: number;
+      readonly owner: IdleUsage;
+      /** Of the others the one that takes most of the processor. */
+      readonly standby: IdleUsage;
+      readonly scheduling: string;
+    }
   | { readonly kind: "done" };
 
 export interface IdleUsage {

@@ -44,6 +44,7 @@ test("keepalived serves in the lab's topology, and another node serves when it s
     faults: ["stop"],
     rounds: 1,
     idle: false,
+    nodes: 3,
     standby: false,
     load_ms: 0,
   } as const;

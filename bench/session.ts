@@ -24,6 +24,7 @@ export interface SessionOrder {
   readonly faults: readonly FaultName[];
   readonly rounds: number;
   readonly idle: boolean;
+  readonly nodes: number;
   /** Of the busy loops. */
   readonly load_ms: number;
   /** Each node has a standby adapter. */
@@ -47,7 +48,13 @@ function say(text: string): void {
 
 async function main(order: SessionOrder): Promise<void> {
   const timing = TIMINGS.find((each) => each.name === order.timing) as BenchTiming;
-  const options = { nodes: 3, witness: false, standby: order.standby, heartbeat: timing.heartbeat, dead: timing.dead };
+  const options = {
+    nodes: order.nodes,
+    witness: false,
+    standby: order.standby,
+    heartbeat: timing.heartbeat,
+    dead: timing.dead,
+  };
   const lab = new Lab(order.directory, "bench", { ...options, daemons: order.product === "holdfast" }, say);
   // Of keepalived two answering nodes are no news.
   await lab.start(order.product === "holdfast" ? say : () => undefined);
@@ -70,10 +77,12 @@ async function idle({ lab, product }: Bench): Promise<void> {
   const { policy, priority } = schedulingOf(PREFERRED);
   await lab.traffic.run(true);
   await product.rest(PREFERRED);
-  const standby = lab.nodeNames.find((node) => node !== PREFERRED) ?? "";
   const of = (node: string) => used.get(node) as IdleUsage;
+  const others = lab.nodeNames.filter((node) => node !== PREFERRED);
+  const [standby = ""] = others.toSorted((a, b) => of(b).cpu_percent - of(a).cpu_percent);
+  say(lab.nodeNames.map((node) => `${node} ${of(node).cpu_percent} %`).join(", "));
   const scheduling = policy === "fifo" ? `SCHED_FIFO ${priority}` : "SCHED_OTHER";
-  tell({ kind: "idle", owner: of(PREFERRED), standby: of(standby), scheduling });
+  tell({ kind: "idle", nodes: lab.nodeNames.length, owner: of(PREFERRED), standby: of(standby), scheduling });
 }
 
 /** Long enough to be one round of its own. */

@@ -105,9 +105,9 @@ test("a planned move is held to losing nothing on the way back too", () => {
 
 test("idle: processor, resident and proportional memory each have a limit, for owner and standby", () => {
   const usage = { cpu_percent: 1.1, resident_mb: 111, proportional_mb: 71, together_mb: 80, processes: 2 };
-  const texts = judgeIdle(session("holdfast", "100ms"), usage).map((each) => each.text);
+  const texts = judgeIdle(session("holdfast", "100ms"), usage, 3).map((each) => each.text);
   assert.deepEqual(texts, ["CPU 1.1 > 1", "resident 111 > 110", "proportional 71 > 70"]);
-  const idle: Report = { kind: "idle", owner: usage, standby: usage, scheduling: "SCHED_OTHER" };
+  const idle: Report = { kind: "idle", nodes: 3, owner: usage, standby: usage, scheduling: "SCHED_OTHER" };
   assert.equal(tablesOf([session("holdfast", "100ms", idle)]).missed.length, 6);
   assert.equal(tablesOf([session("keepalived", "100ms", idle)]).missed.length, 0);
 });
@@ -115,7 +115,13 @@ test("idle: processor, resident and proportional memory each have a limit, for o
 test("idle: holdfast's figures stand beside their multiples of keepalived's", () => {
   const usage = { cpu_percent: 0.5, resident_mb: 80, proportional_mb: 40, together_mb: 60, processes: 2 };
   const small = { cpu_percent: 0, resident_mb: 10, proportional_mb: 3, together_mb: 8, processes: 2 };
-  const idle = (of: IdleUsage): Report => ({ kind: "idle", owner: of, standby: of, scheduling: "SCHED_OTHER" });
+  const idle = (of: IdleUsage): Report => ({
+    kind: "idle",
+    nodes: 3,
+    owner: of,
+    standby: of,
+    scheduling: "SCHED_OTHER",
+  });
   const lines = tablesOf([session("holdfast", "1s", idle(usage)), session("keepalived", "1s", idle(small))]).idle;
   assert.match(lines[2] ?? "", /\| 0\.5 +\| 80 \(8\.0x\) +\| 40 \(13x\) +\| 60 \(7\.5x\) +\| 2 /);
   assert.match(lines[4] ?? "", /keepalived.*\| 0 +\| 10 +\| 3 +\| 8 +\|/);

@@ -124,6 +124,8 @@ function missedOf(name: string, verdicts: readonly Verdict[]): readonly string[]
   return verdicts.filter((each) => !each.met).map((each) => `${name}: ${each.text}`);
 }
 
+const USUAL_NODES = 3;
+
 interface IdleLine {
   readonly name: string;
   readonly cells: readonly string[];
@@ -137,10 +139,11 @@ function idleLines(session: SessionResult, all: readonly SessionResult[]): reado
   const beside = all
     .filter((each) => each.product === "keepalived" && each.timing === session.timing)
     .flatMap((each) => each.reports)
-    .find((each) => each.kind === "idle");
+    .filter((each) => each.kind === "idle")
+    .find((each) => each.nodes === found.nodes);
   const line = (node: "owner" | "standby", usage: IdleUsage): IdleLine => {
     const theirs = session.product === "holdfast" ? beside?.[node] : undefined;
-    const verdicts = judgeIdle(session, usage);
+    const verdicts = judgeIdle(session, usage, found.nodes);
     const figures = [
       multiple(usage.cpu_percent, theirs?.cpu_percent),
       multiple(usage.resident_mb, theirs?.resident_mb),
@@ -148,8 +151,9 @@ function idleLines(session: SessionResult, all: readonly SessionResult[]): reado
       multiple(usage.together_mb, theirs?.together_mb),
       String(usage.processes),
     ];
-    const cells = [session.product, session.timing, node, ...figures, found.scheduling, limitsCell(verdicts)];
-    return { name: `idle ${node} at ${session.timing}`, cells, verdicts };
+    const who = found.nodes > USUAL_NODES ? `${node} of ${found.nodes}` : node;
+    const cells = [session.product, session.timing, who, ...figures, found.scheduling, limitsCell(verdicts)];
+    return { name: `idle ${who} at ${session.timing}`, cells, verdicts };
   };
   return [line("owner", found.owner), line("standby", found.standby)];
 }

@@ -152,7 +152,7 @@ export interface GroupStatus {
   /** Which adapter of the owner carries it: 0 the service adapter, then the standby adapters; the worst of its segments. */
   readonly adapter: number;
   readonly state: "owned" | "moving" | "unowned" | "two-owners" | "unknown";
-  /** The answering node hears none of its candidates: owner, term and standbys are what the voters say. */
+  /** The answering node does not hear all of its candidates: what is told of those is what the voters say. */
   readonly by_voters: boolean;
   /** Addresses of it that somebody else removed on the answering node, put back each time, since its daemon started. */
   readonly addresses_restored: number;

@@ -36,6 +36,8 @@ export interface StoredPause {
   readonly stamp: number;
   /** Wall clock in milliseconds since 1970; undefined: it has ended. */
   readonly until_ms: number | undefined;
+  /** What was left when this was kept: it is never longer, whatever the wall clock says. */
+  readonly remaining_ms: number;
   /** Who answered last, and may take the group again. */
   readonly owner: NodeName | undefined;
 }

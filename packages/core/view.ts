@@ -105,6 +105,6 @@ export interface GroupView {
   readonly candidates: readonly { readonly node: NodeName; readonly ineligible: Ineligibility | "down" }[];
   /** Why the owner owns it (or why nobody does), in words. */
   readonly cause: string;
-  /** This node hears none of its candidates: all of the above is by the voters' word. */
+  /** This node does not hear all of its candidates: of them the above is by the voters' word. */
   readonly byVoters?: boolean;
 }

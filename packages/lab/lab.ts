@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Status } from "@holdfast/api/schema.ts";
 import { nodeStatus, restlessness } from "./cluster.ts";
 import { runCommand } from "./command.ts";
-import { configuration, keyFile } from "./configuration.ts";
+import { candidatesOf, configuration, keyFile } from "./configuration.ts";
 import { Daemon } from "./daemons.ts";
 import { LabError } from "./directory.ts";
 import { NO_FAULTS, faultRules } from "./faults.ts";
@@ -45,10 +45,6 @@ export class Lab {
 
   get nodeNames(): readonly string[] {
     return this.topology.nodes.map((node) => node.name);
-  }
-
-  get members(): readonly string[] {
-    return this.topology.nodes.filter((node) => node.role === "member").map((node) => node.name);
   }
 
   daemon(node: string): Daemon {
@@ -125,7 +121,11 @@ export class Lab {
     if (!this.options.daemons) return;
     const until = performance.now() + timeout_ms;
     for (;;) {
-      const wrong = restlessness(await this.statuses(), this.topology.service.group, this.members.length);
+      const wrong = restlessness(
+        await this.statuses(),
+        this.topology.service.group,
+        candidatesOf(this.topology).length,
+      );
       if (wrong === undefined) return;
       // It does not come back by itself: there is nothing to wait for.
       for (const daemon of this.daemons.values()) if (daemon.failure !== undefined) throw new LabError(daemon.failure);

@@ -39,8 +39,8 @@ export interface Topology {
   readonly service: { readonly group: string; readonly address: Ipv4; readonly address6: Ipv6 };
 }
 
-/** Every node votes, and seven voters are the most a cluster has. */
-export const MOST_NODES = 7;
+/** All on one machine. Of more than seven some vote (configuration.ts). */
+export const MOST_NODES = 16;
 export const HEARTBEAT_PORT = 7400;
 
 /**
@@ -58,14 +58,18 @@ export function probeSource6(sequence: number): Ipv6 {
   return ip6(`fd99::1:${(FIRST_PROBE_SOURCE + (sequence % PROBE_SOURCES)).toString(16)}`);
 }
 
+function hexByte(value: number): string {
+  return value.toString(16).padStart(2, "0");
+}
+
 /** `count` nodes n1, n2, ...; with `witness` the last votes and never owns; with `standby` the others have a second adapter. */
 export function planTopology(count: number, witness: boolean, standby = false): Topology {
   const nodes = Array.from({ length: count }, (_, i): NodePlan => {
     const role = witness && i === count - 1 ? "witness" : "member";
     const second = {
-      address: ip4(`10.99.0.${21 + i}`),
-      address6: ip6(`fd99::${21 + i}`),
-      mac: mac(`02:68:66:00:02:0${i + 1}`),
+      address: ip4(`10.99.0.${41 + i}`),
+      address6: ip6(`fd99::${41 + i}`),
+      mac: mac(`02:68:66:00:02:${hexByte(i + 1)}`),
     };
     return {
       name: `n${i + 1}`,
@@ -73,8 +77,8 @@ export function planTopology(count: number, witness: boolean, standby = false): 
       lan: ip4(`10.99.0.${11 + i}`),
       lan6: ip6(`fd99::${11 + i}`),
       priv: ip4(`172.31.0.${11 + i}`),
-      mac: mac(`02:68:66:00:00:0${i + 1}`),
-      privMac: mac(`02:68:66:00:01:0${i + 1}`),
+      mac: mac(`02:68:66:00:00:${hexByte(i + 1)}`),
+      privMac: mac(`02:68:66:00:01:${hexByte(i + 1)}`),
       ...(standby && role === "member" ? { standby: second } : {}),
     };
   });

@@ -43,6 +43,33 @@ function createOne(): void {
   node.run("ip", "link", "set", "one", "up");
 }
 
+test(
+  "while netlink refuses nothing is thrown, the refusal is told, and what was missed is made up for",
+  options,
+  () => {
+    let refuses = false;
+    const { ENOBUFS } = constants.errno;
+    const small: Native = {
+      ...native,
+      setsockopt: (fd, level, name, value) =>
+        native.setsockopt(fd, level, name, name === SO_RCVBUFFORCE ? Uint8Array.of(0, 128, 0, 0) : value),
+      send: (fd, data, address) => (refuses ? -ENOBUFS : native.send(fd, data, address)),
+    };
+    const adapters = node.inside(() => new Adapters(small, {}));
+    closers.push(() => adapters.close());
+    assert.ok(adapters.answers().ok);
+    refuses = true;
+    const script = Array.from({ length: 250 }, (_, i) => `ip address add 10.85.0.${i + 1}/32 dev one`);
+    node.run("sh", "-c", script.join(";"));
+    adapters.read();
+    const refused = adapters.answers();
+    assert.ok(!refused.ok && /netlink.*ENOBUFS/.test(refused.error), JSON.stringify(refused));
+    refuses = false;
+    assert.ok(adapters.answers().ok);
+    assert.equal(adapters.byName("one")?.addresses.filter(({ address }) => address.startsWith("10.85.0.")).length, 250);
+  },
+);
+
 test("after lost events the state is right, and the callbacks have told the difference", options, () => {
   let lost = 0;
   /** The real kernel, with a receive buffer for a few events only. */

@@ -15,7 +15,7 @@ import { MessageWriter } from "./netlink/message.ts";
 import type { Message } from "./netlink/message.ts";
 import { answers, describe, EventSocket, RequestSocket } from "./netlink/socket.ts";
 import type { Native } from "./native.ts";
-import type { Result } from "@holdfast/core/units/result.ts";
+import { failure, type Result } from "@holdfast/core/units/result.ts";
 
 export interface Adapter {
   readonly index: number;
@@ -51,6 +51,9 @@ export class Adapters {
   readonly #writer = new MessageWriter();
   readonly #heard: EventSocket;
   readonly #known = new Map<number, Known>();
+  /** Why what is known may be old; undefined: it is not. */
+  #missed: string | undefined;
+  #storm: NodeJS.Timeout | undefined;
 
   constructor(native: Native, events: AdapterEvents) {
     this.#events = events;
@@ -61,7 +64,7 @@ export class Adapters {
       NETLINK_ROUTE,
       [GROUP_LINK, GROUP_IPV4_ADDRESS, GROUP_IPV6_ADDRESS],
       (message) => this.#take(message),
-      () => this.resync(),
+      () => this.#overrun(),
     );
     try {
       this.resync();
@@ -96,9 +99,32 @@ export class Adapters {
     if (error !== undefined) throw new Error(`bringing interface ${index} up: ${describe(error)}`);
   }
 
-  /** Whether the kernel answers by netlink. */
+  /** Whether the kernel answers by netlink, and what was missed has been made up for. */
   answers(): Result<void, string> {
-    return answers(this.#socket, this.#writer);
+    const answered = answers(this.#socket, this.#writer);
+    if (!answered.ok || this.#missed === undefined) return answered;
+    this.#makeUp();
+    return this.#missed === undefined ? answered : failure(this.#missed);
+  }
+
+  /** Events were lost. In a storm of them everything is asked for ten times a second, not once for each loss. */
+  #overrun(): void {
+    this.#missed = "events of interfaces and addresses were lost";
+    if (this.#storm !== undefined) return;
+    this.#makeUp();
+    this.#storm = setTimeout(() => {
+      this.#storm = undefined;
+      if (this.#missed !== undefined) this.#makeUp();
+    }, STORM_PAUSE_MS).unref();
+  }
+
+  #makeUp(): void {
+    try {
+      this.resync();
+      this.#missed = undefined;
+    } catch (error) {
+      this.#missed = error instanceof Error ? error.message : String(error);
+    }
   }
 
   /** Takes events that have come already, without waiting for the loop. */
@@ -121,6 +147,7 @@ export class Adapters {
   }
 
   close(): void {
+    clearTimeout(this.#storm);
     this.#heard.close();
     this.#socket.close();
   }
@@ -193,6 +220,7 @@ function adapterOf(known: Known): Adapter {
   return { index, name, mac, up, down, loopback, port, addresses: [...known.addresses.values()] };
 }
 
+const STORM_PAUSE_MS = 100;
 const DUMP_TRIES = 5;
 
 /** A dump during which the kernel's list changed has to be asked for again. */

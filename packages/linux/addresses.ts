@@ -53,6 +53,8 @@ interface Placed {
  */
 const LEAVE_AFTER_MS = 20;
 const LEAVE_AT_LAST_MS = 1000;
+/** Somebody may remove a thousand addresses at once: not each time is the state of their interface asked for. */
+const LOOK_EVERY_MS = 100;
 
 interface Leaving {
   readonly place: VirtualAddress;
@@ -73,6 +75,7 @@ export class Addresses {
   readonly #placed = new Map<string, Placed>();
   /** On the adapter before the one that has it now. */
   readonly #leaving = new Map<string, Leaving>();
+  #lookAgainAt = 0;
 
   /** Throws when the socket cannot be had. */
   constructor(native: Native, adapters: Adapters, events: AddressEvents, options: AddressOptions = {}) {
@@ -181,12 +184,24 @@ export class Addresses {
       keyOf({ interface: interfaceName, address: address.address, prefixLength: address.prefixLength }),
     );
     if (placed === undefined) return;
+    const wentDown = this.#wentDown(interfaceName, now);
+    // To look is to be told, and whoever was told may have moved it.
+    if (this.#placed.get(keyOf(placed.wanted)) !== placed) return;
     const change = this.#change(placed.wanted, "put");
     if (change === undefined) return;
     placed.refreshAt = now + this.#period;
     const failures = this.#perform([[change, placed.wanted]], now);
     for (const failed of failures) this.#events.failed(failed);
-    if (failures.length === 0) this.#events.restored(placed.wanted);
+    if (failures.length === 0 && !wentDown) this.#events.restored(placed.wanted);
+  }
+
+  /** The kernel takes IPv6 addresses along with an interface that goes down, and tells so before it tells why. */
+  #wentDown(name: string, now: number): boolean {
+    const isDown = (): boolean => this.#adapters.byName(name)?.down === "administratively";
+    if (isDown() || now < this.#lookAgainAt) return isDown();
+    this.#lookAgainAt = now + LOOK_EVERY_MS;
+    this.#adapters.resync();
+    return isDown();
   }
 
   /** Removes addresses of the configuration that are here and not wanted: left by an earlier daemon. Returns failures. */

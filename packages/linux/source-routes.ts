@@ -5,6 +5,7 @@
  *
  * Rules and tables are marked as ours by their protocol; nobody else's are touched. An earlier daemon's are taken over.
  */
+import { constants } from "node:os";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Adapters } from "./adapters.ts";
@@ -54,8 +55,10 @@ const TABLES = 0x10000;
 const MOST_ROUTES = 1000;
 /** Changes of routes come in bunches. */
 const SETTLE_MS = 100;
+/** A main table that is too long changes often. */
+const SETTLE_LONG_MS = 10_000;
 
-const { EEXIST, ENOENT, ESRCH, E2BIG } = { EEXIST: 17, ENOENT: 2, ESRCH: 3, E2BIG: 7 };
+const { EEXIST, ENOENT, ESRCH, E2BIG } = constants.errno;
 
 /** An adapter that carries, or may come to carry, virtual addresses. */
 export interface SourceAdapter {
@@ -79,6 +82,9 @@ export class SourceRoutes {
   readonly #writer = new MessageWriter();
   readonly #memory = new RouteMemory();
   #socket: RequestSocket | undefined;
+  /** Its own, by which events tell who asked for a change. */
+  #port = 0;
+  #settle_ms = SETTLE_MS;
   #heard: EventSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #prepared: readonly SourceAdapter[] = [];
@@ -154,7 +160,7 @@ export class SourceRoutes {
 
   /** Whatever we did ourselves does not, nor do other tables. */
   #concerns(message: Message): boolean {
-    if (message.port === this.#requests().port) return false;
+    if (message.port === this.#port) return false;
     if (message.type !== NEW_ROUTE && message.type !== DELETE_ROUTE) return true;
     const table = parseRoute(message)?.table;
     return table === MAIN_TABLE || (table !== undefined && isOurs(table));
@@ -164,12 +170,15 @@ export class SourceRoutes {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#sync();
-    }, SETTLE_MS);
+    }, this.#settle_ms);
   }
 
   #requests(): RequestSocket {
-    this.#socket ??= new RequestSocket(this.#native, NETLINK_ROUTE);
-    return this.#socket;
+    if (this.#socket !== undefined) return this.#socket;
+    const socket = new RequestSocket(this.#native, NETLINK_ROUTE);
+    this.#socket = socket;
+    this.#port = socket.port;
+    return socket;
   }
 
   /** Everything that is ours becomes what it should be, whatever the kernel has now. */
@@ -211,6 +220,7 @@ export class SourceRoutes {
 
   #readRoutes(): Result<readonly Route[], string> {
     const found: Route[] = [];
+    this.#settle_ms = SETTLE_MS;
     for (const family of [4, 6] as const) {
       const listed = listRoutes(this.#requests(), this.#writer, family, MOST_ROUTES);
       if (listed.ok) {
@@ -220,6 +230,7 @@ export class SourceRoutes {
       // What is left of the dump would be read before the next answer.
       this.#socket?.close();
       this.#socket = undefined;
+      if (listed.error.errno === E2BIG) this.#settle_ms = SETTLE_LONG_MS;
       const text = listed.error.errno === E2BIG ? listed.error.detail : describe(listed.error);
       return failure(`reading the routes: ${text}`);
     }

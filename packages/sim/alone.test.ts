@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Cluster, GroupConfig } from "@holdfast/core/cluster.ts";
+import { available, hold } from "./scenarios/alone.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
 import type { GroupName, InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
@@ -97,6 +98,16 @@ test("Q1: without an answer of the reference nobody goes on alone", () => {
     world.until(() => world.owner("web") === "n2", 1000),
     undefined,
   );
+});
+
+test("Q1: a daemon that does not know this one yet is no silence; what was searched long ago is searched again", () => {
+  for (const seed of [46, 62, 145])
+    assert.deepEqual(available.run(seed).violations, [], `npm run sim -- --scenario available --seed ${seed}`);
+});
+
+test("hold: whoever hears an owner that holds on does not stand beside it, and a promise to another stops it", () => {
+  for (const seed of [5, 9])
+    assert.deepEqual(hold.run(seed).violations, [], `npm run sim -- --scenario hold --seed ${seed}`);
 });
 
 test("Q1: all links cut, the clients' network whole: who answers the probes keeps the group, the other does not take it", () => {

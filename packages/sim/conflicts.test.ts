@@ -315,6 +315,28 @@ test("a standby that is answered by two stations in two probes tells; the owner'
   assert.deepEqual(more, []);
 });
 
+test("an announcement that is earlier than the new owner's heartbeat is no stranger's", () => {
+  const world = owned("yield");
+  const n3 = world.node("n3");
+  // Nobody is known to own it when the announcement comes; a moment later somebody is.
+  const { daemon } = n3;
+  const group = daemon?.state.groups.get(WEB);
+  assert.ok(daemon !== undefined && group !== undefined);
+  world.stop("n1");
+  assert.notEqual(
+    world.until(() => n3.daemon?.state.groups.get(WEB)?.owner === undefined, 2000),
+    undefined,
+  );
+  world.claim("n3" as NodeName);
+  assert.notEqual(
+    world.until(() => world.owner("web") === "n2", 2000),
+    undefined,
+  );
+  world.run(5000);
+  assert.deepEqual(world.texts("n3", "address-conflict"), []);
+  assert.equal(world.owner("web"), "n2");
+});
+
 test("many addresses are asked for some at a time", () => {
   const addresses = Array.from({ length: 500 }, (_, i) => `10.1.${i >> 8}.${i & 255}` as IpAddress);
   const world = new Contested(cluster(undefined, addresses), 1);

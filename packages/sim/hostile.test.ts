@@ -10,6 +10,8 @@ const WORLDS: Readonly<Record<string, number>> = {
   hostile: 36,
   sealed: 4,
   members: 6,
+  available: 12,
+  hold: 4,
   quiet: 3,
   "one-link": 6,
   loss: 6,

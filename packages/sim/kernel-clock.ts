@@ -60,3 +60,9 @@ export class KernelClock {
     return nextRandom(this.#random) * LATE_TICK_MS;
   }
 }
+
+/** Often as fast or as slow as allowed: -1, 1, or anything between. */
+export function rateOf(a: number, b: number): number {
+  if (a < 1 / 3) return -1;
+  return a < 2 / 3 ? 1 : 2 * b - 1;
+}

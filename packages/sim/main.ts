@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { commit } from "./commit.ts";
 import { digestOf } from "./digest.ts";
 import type { Plant } from "./plant.ts";
+import { ADAPTER_PLANTS } from "./plants/adapters.ts";
 import { plantsByName } from "./plants/catalogue.ts";
 import { SCENARIOS, scenarioNamed } from "./scenarios/catalogue.ts";
 import type { Outcome, Scenario } from "./scenarios/scenario.ts";
@@ -42,7 +43,8 @@ function main(): number {
   }
   const scenario = scenarioNamed(values.scenario);
   if (scenario === undefined) return usage(`no scenario ${values.scenario}`);
-  const plant = values.plant === undefined ? undefined : plantsByName()[values.plant];
+  const plants: Readonly<Record<string, Plant>> = { ...plantsByName(), ...ADAPTER_PLANTS };
+  const plant = values.plant === undefined ? undefined : plants[values.plant];
   if (plant === undefined && values.plant !== undefined) return usage(`no fault ${values.plant} to plant`);
   const steps = numberOf(values.steps ?? "Infinity");
   if (steps === undefined) return usage(`--steps ${values.steps} is not a number above 0`);

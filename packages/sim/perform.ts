@@ -150,6 +150,8 @@ function commit(
   counts.commits += 1;
   checkers.owners.opening(node.kernel, group, before);
   const lease = daemon.state.groups.get(group)?.lease.state;
+  const granted = lease?.role === "holding" ? lease.grants.size : daemon.state.majority;
+  checkers.silences?.committed(node.name, group, granted < daemon.state.majority, world.now);
   const holds = lease?.role === "holding" || lease?.role === "closing";
   const ballot = holds ? (checkers.votes.ballotOf(daemon.boot, number) ?? lease.ballot) : undefined;
   if (ballot === undefined) checkers.report("I3", `${node.name} commits ${group} number ${number} and holds nothing`);

@@ -76,6 +76,24 @@ test("failback immediate moves each group to the first of its prefer, one after 
   }
 });
 
+test("failback: the returning node announces itself under its new term after its fence opened, the other one stops", () => {
+  for (const seed of SEEDS) {
+    const made = world(seed, IMMEDIATE, { web: TWO.web });
+    made.kill("n1");
+    made.run(500);
+    made.start("n1");
+    const before = made.node("n1").announced.length;
+    made.run(25_000);
+    const [first] = made.node("n1").announced.slice(before);
+    const last = made.node("n2").announced.at(-1);
+    assert.ok(first !== undefined && last !== undefined && first.term > last.term && first.at > last.at);
+    assert.ok(made.node("n1").announcing.has("web" as GroupName));
+    assert.ok(!made.node("n2").announcing.has("web" as GroupName));
+    // D5: that nothing is announced before the fence is open is looked at in every world.
+    assert.deepEqual(made.violations, []);
+  }
+});
+
 test("settle: what was just moved by an operator is moved back by failback only after settle", () => {
   for (const seed of SEEDS) {
     const made = world(seed, IMMEDIATE, { web: TWO.web });

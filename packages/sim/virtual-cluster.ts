@@ -3,10 +3,12 @@
  * between them, faults in all of these, and checkers that see everything. The same seed brings the same world.
  */
 import { Checkers } from "./checkers/checkers.ts";
+import { silencesIn } from "./checkers/silences.ts";
+import { mixed } from "./digest.ts";
 import { type EffectFaults, NO_EFFECT_FAULTS } from "./effect-faults.ts";
 import { SimulatedFence } from "./fence.ts";
 import type { Ambush, ProcessFaults } from "./interruptions.ts";
-import { KernelClock } from "./kernel-clock.ts";
+import { KernelClock, rateOf } from "./kernel-clock.ts";
 import { probe, type Probe } from "./probing.ts";
 import { Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
@@ -15,17 +17,16 @@ import { SerialLines } from "./serial-lines.ts";
 import { run, wake } from "./turn.ts";
 import type { Wiring } from "./wiring.ts";
 import { overTheWire } from "./versions.ts";
-import { type Daemon, newDaemon, type VirtualKernel, type VirtualNode } from "./virtual-node.ts";
+import { type Daemon, macsOf, newDaemon, type VirtualKernel, type VirtualNode } from "./virtual-node.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { newNode } from "@holdfast/core/node.ts";
 import { reloadPlan } from "@holdfast/core/node/reload-plan.ts";
 import { ABSTAIN_MS } from "@holdfast/core/node/state.ts";
-import { adaptersOf, type Cluster } from "@holdfast/core/cluster.ts";
+import type { Cluster } from "@holdfast/core/cluster.ts";
 import type { Effect, Input, VoterRecord } from "@holdfast/core/effects.ts";
 import { nextRandom, type RandomState, seededRandom } from "@holdfast/core/random.ts";
 import type { Heartbeat, OperatorAction } from "@holdfast/core/wire/messages.ts";
 import type { BootId, GroupName, InterfaceName, KernelId, LinkName, NodeName } from "@holdfast/core/units/names.ts";
-import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { Instant } from "@holdfast/core/units/time.ts";
 
 export type Trace = (node: VirtualNode, input: Input, effects: readonly Effect[]) => void;
@@ -91,11 +92,7 @@ export class VirtualCluster extends VirtualTime {
     this.lines = new SerialLines(cluster, this);
     const nodes = cluster.nodes.map((node): [NodeName, VirtualNode] => [node.name, this.#newNode(node.name)]);
     this.nodes = new Map(nodes);
-    this.checkers = new Checkers(
-      this,
-      cluster.groups,
-      cluster.quorum === "available" || cluster.groups.some((group) => group.onQuorumLoss === "hold"),
-    );
+    this.checkers = new Checkers(this, cluster.groups, silencesIn(cluster));
   }
 
   get violations(): readonly string[] {
@@ -142,17 +139,12 @@ export class VirtualCluster extends VirtualTime {
 
   #newKernel(name: NodeName, rate: number, offset: number): VirtualKernel {
     this.#kernels += 1;
-    const { timing, groups } = this.cluster;
+    const { timing } = this.cluster;
     const clock = new KernelClock(this, { rate, offset, jiffy_ms: timing.jiffy, random: this.#clocks });
-    const self = this.cluster.nodes.find((node) => node.name === name);
-    const all = self === undefined ? [] : groups.flatMap((group) => adaptersOf(self, group).flat());
-    const macs = [...new Set(all)].map((adapter, i): [InterfaceName, Mac] => [
-      adapter,
-      `02:00:00:${hexByte(this.#kernels >> 8)}:${hexByte(this.#kernels)}:${hexByte(i)}` as Mac,
-    ]);
+    const macs = macsOf(this.cluster, name, this.#kernels);
     const times = { window_ms: timing.window, keep_ms: timing.keep };
     const fence = new SimulatedFence(clock, times, this.plant.fence);
-    return { id: this.#identity("c0") as KernelId, clock, fence, macs: new Map(macs), placed: new Map() };
+    return { id: this.#identity("c0") as KernelId, clock, fence, macs, placed: new Map() };
   }
 
   #identity(prefix: string): string {
@@ -384,25 +376,13 @@ export class VirtualCluster extends VirtualTime {
   arrived(to: NodeName, input: Input): void {
     const node = this.nodes.get(to);
     if (node?.daemon === undefined) return;
-    node.daemon.queue.push(input);
-    run(this, node);
+    if (input.kind === "heartbeat") this.checkers.silences?.delivered(input.heartbeat.node, to, this.now);
+    this.input(to, input);
   }
 
   /** Called before each input is taken. */
   stepped(node: VirtualNode, input: Input): void {
     this.steps += 1;
-    const { kind } = input;
-    const mixed = Math.floor(this.now * 1000) ^ (kind.charCodeAt(kind.length - 1) << 8) ^ node.name.charCodeAt(1);
-    this.digest = Math.imul(this.digest ^ mixed, 0x01000193);
+    this.digest = mixed(this.digest, this.now, input.kind, node.name);
   }
-}
-
-/** Often as fast or as slow as allowed: -1, 1, or anything between. */
-function rateOf(a: number, b: number): number {
-  if (a < 1 / 3) return -1;
-  return a < 2 / 3 ? 1 : 2 * b - 1;
-}
-
-function hexByte(value: number): string {
-  return (value & 0xff).toString(16).padStart(2, "0");
 }

@@ -3,7 +3,7 @@ import type { SimulatedFence } from "./fence.ts";
 import type { KernelClock } from "./kernel-clock.ts";
 import type { SealedEnd } from "./sealing.ts";
 import type { Input, LocalEvent, StoredPause, VoterRecord } from "@holdfast/core/effects.ts";
-import type { Cluster } from "@holdfast/core/cluster.ts";
+import { adaptersOf, type Cluster } from "@holdfast/core/cluster.ts";
 import type { NodeState } from "@holdfast/core/node.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { Instant } from "@holdfast/core/units/time.ts";
@@ -78,4 +78,16 @@ export function newDaemon(state: Daemon["state"], boot: BootId, wire: SealedEnd 
     wakeAt: Number.POSITIVE_INFINITY,
     forgotten: 0,
   };
+}
+
+/** A station for each adapter that the groups may use on this node; the number of the kernel makes them its own. */
+export function macsOf({ nodes, groups }: Cluster, name: NodeName, kernel: number): ReadonlyMap<InterfaceName, Mac> {
+  const self = nodes.find((node) => node.name === name);
+  const all = self === undefined ? [] : groups.flatMap((group) => adaptersOf(self, group).flat());
+  const macOf = (i: number): Mac => `02:00:00:${hexByte(kernel >> 8)}:${hexByte(kernel)}:${hexByte(i)}` as Mac;
+  return new Map([...new Set(all)].map((adapter, i) => [adapter, macOf(i)]));
+}
+
+function hexByte(value: number): string {
+  return (value & 0xff).toString(16).padStart(2, "0");
 }

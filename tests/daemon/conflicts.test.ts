@@ -2,6 +2,10 @@
 import { strict as assert } from "node:assert";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { arpRequest, parseArpFrame } from "@holdfast/core/wire/arp.ts";
+import type { IpAddress, Ipv4 } from "@holdfast/core/units/ip.ts";
+import { native } from "@holdfast/linux/load.ts";
+import { FrameListener } from "@holdfast/linux/packet/frames.ts";
 import { ADDRESS, ADDRESS6, NODES, TestCluster, always, unable, until as untilWithin } from "./harness.ts";
 import { Stranger, STRANGER_MAC, believed } from "./stranger.ts";
 
@@ -44,6 +48,10 @@ describe("a stranger with the group's addresses", { skip: unable() }, () => {
       assert.equal(ran.code, 0, ran.stdout + ran.stderr);
     }
   };
+  const killAll = async (): Promise<void> => {
+    for (const node of NODES) cluster.signal(node, "SIGKILL");
+    await until("all are gone", () => NODES.every((node) => cluster.processes(node).length === 0));
+  };
   /** The client has entries that a frame can change. */
   const clientAsks = async (): Promise<void> => {
     for (const address of BOTH) await cluster.try("client", "ping", "-c", "1", "-W", "1", address);
@@ -81,12 +89,43 @@ describe("a stranger with the group's addresses", { skip: unable() }, () => {
     for (const node of NODES) await until("nobody warns", async () => (await strangerWarnings(node)).length === 0);
   });
 
+  test("who asks before he takes an address gets the owner's answer, and is no conflict", async () => {
+    const from = await count();
+    await stranger.ip("address", "add", `${ADDRESS6}/64`, "dev", "eth0");
+    await until("duplicate address detection failed", async () =>
+      (await stranger.ip("-6", "address", "show", "dev", "eth0")).includes("dadfailed"),
+    );
+    const index = cluster.inside(stranger.name, () => native.interfaceIndex("eth0"));
+    const answers: string[] = [];
+    const listener = cluster.inside(
+      stranger.name,
+      () =>
+        new FrameListener(native, index, [ADDRESS as IpAddress], {
+          frame: (frame) => {
+            const arp = parseArpFrame(frame);
+            if (arp.ok && arp.value.operation === "reply") answers.push(arp.value.senderMac);
+          },
+        }),
+    );
+    cluster.atEnd(() => listener.close());
+    await until("an ARP probe is answered", () => {
+      stranger.send(arpRequest(STRANGER_MAC, "0.0.0.0" as Ipv4, ADDRESS as Ipv4));
+      return answers.includes(MAC_OF_N1);
+    });
+    listener.close();
+    assert.deepEqual(await told("n1", from), []);
+  });
+
   test("alarm: it is told and nothing is done: clients follow him, and the owner stays", async () => {
     await policy("alarm");
     await clientAsks();
     const from = await count();
     await stranger.take();
-    await until("the client follows him", async () => (await believed(cluster, "client", ADDRESS)) === STRANGER_MAC);
+    await until("the client follows him", async () => {
+      // The owner may still announce what it defended before.
+      stranger.announce();
+      return (await believed(cluster, "client", ADDRESS)) === STRANGER_MAC;
+    });
     await until("it is told that he keeps it", async () =>
       (await told("n2", from)).some((text) => /keeps .*does nothing/.test(text)),
     );
@@ -103,8 +142,7 @@ describe("a stranger with the group's addresses", { skip: unable() }, () => {
     assert.deepEqual(await cluster.addressesOf("n1"), []);
     const why = await cluster.holdfast("n2", "why", "web");
     assert.match(why.stdout, /n1 gives way to another station that keeps an address of it/);
-    for (const node of NODES) cluster.signal(node, "SIGKILL");
-    await until("all are gone", () => NODES.every((node) => cluster.processes(node).length === 0));
+    await killAll();
     for (const node of NODES) cluster.startDaemon(node);
     await until("a majority again", async () => (await cluster.status("n1")).quorum);
     const until_ms = performance.now() + 1000;
@@ -116,6 +154,9 @@ describe("a stranger with the group's addresses", { skip: unable() }, () => {
     await stranger.give();
     await until("an owner", async () => (await owners()).every((owner) => owner !== ""));
     assert.deepEqual(await cluster.violations(), []);
+    // From here on they are the lab's own again.
+    await killAll();
+    await cluster.heal();
   });
 
   test("a takeover beside a stranger that came before it: defended from the first moment, and told", async () => {

@@ -120,6 +120,26 @@ describe("doctor", { skip: unable() }, () => {
     finds(wrong, "configuration", "fail", /other\.yaml:\d+:\d+: "never" is not a kind of failback/);
   });
 
+  test("lint beside a daemon: held against the round trips it measured, and its generation", async () => {
+    const file = `${cluster.directory}/lint.yaml`;
+    const text = readFileSync(cluster.files("n1").config, "utf8");
+    const lint = async (): Promise<{ codes: readonly string[]; round_trips: number }> => {
+      const ran = await cluster.holdfast("n1", "--json", "lint", file);
+      const answer = JSON.parse(ran.stdout) as { warnings: { code: string }[]; daemon: { round_trips: number } | null };
+      assert.equal(ran.code, answer.warnings.length > 0 ? 3 : 0, ran.stderr);
+      return { codes: answer.warnings.map(({ code }) => code), round_trips: answer.daemon?.round_trips ?? 0 };
+    };
+    writeFileSync(file, text);
+    const same = await lint();
+    assert.ok(same.round_trips >= 20, `${same.round_trips}`);
+    assert.ok(!same.codes.includes("old-generation"), same.codes.join());
+    // The daemons go one generation up; the file stays behind.
+    writeFileSync(cluster.files("n1").config, text.replace("version: 1\n", "version: 1\ngeneration: 2\n"));
+    for (const node of ["n2", "n1", "n3"])
+      assert.equal((await cluster.holdfast(node, "reload", "--yes")).code, 0, node);
+    assert.ok((await lint()).codes.includes("old-generation"));
+  });
+
   test("no daemon: said so, what only it measures is not looked at, and an address left behind is found", async () => {
     cluster.signal("n3", "SIGTERM", "engine");
     await until("n3 has left", () => cluster.processes("n3").length === 0);

@@ -10,7 +10,7 @@ import { ETHERTYPE, GROUP } from "@holdfast/linux/packet/ethernet.ts";
 import { FrameSender } from "@holdfast/linux/packet/frames.ts";
 import { Client } from "./client.ts";
 import { always, NODES, pause, TestCluster, unable, until } from "./harness.ts";
-import { linkWorks, wireInsteadOfPriv, withoutTable } from "./relink.ts";
+import { linkWorks, wireInsteadOfPriv } from "./relink.ts";
 
 const WATCHED_MS = 1000;
 
@@ -32,14 +32,20 @@ describe("an Ethernet link beside one on UDP", { skip: unable() }, () => {
 
   /** Every inet packet of the node is dropped before anything else sees it; `but` is let through. */
   async function withoutIp(node: string, but: string, watch: () => Promise<void>): Promise<void> {
-    const chain = (hook: string, way: string): string =>
-      `add chain inet x ${hook} { type filter hook ${hook} priority -400; policy drop; }` +
-      (but === "" ? "" : `; add rule inet x ${hook} ${way} ${but} accept`);
-    await cluster.run(node, "nft", `add table inet x; ${chain("input", "iifname")}; ${chain("output", "oifname")}`);
+    const table = `inet without-ip-${but}`;
+    const chains = (policy: "drop" | "accept"): string =>
+      ["input", "output"]
+        .map((hook) => `add chain ${table} ${hook} { type filter hook ${hook} priority -400; policy ${policy}; }`)
+        .join("; ");
+    const lets =
+      but === ""
+        ? ""
+        : `; add rule ${table} input iifname ${but} accept; add rule ${table} output oifname ${but} accept`;
+    await cluster.nft(node, `add table ${table}; ${chains("drop")}${lets}`);
     try {
       await watch();
     } finally {
-      await withoutTable(cluster, node, "inet x");
+      await cluster.nft(node, chains("accept"));
     }
   }
 
@@ -63,25 +69,34 @@ describe("an Ethernet link beside one on UDP", { skip: unable() }, () => {
     }
   });
 
-  for (const [who, node] of [
-    ["owner", "n1"],
-    ["standby", "n2"],
-  ] as const) {
-    test(`the ${who} can send and receive no IP packet: heartbeats and the lease go on over Ethernet alone, nothing moves`, async () => {
-      const ownership = await cluster.ownership("n1");
-      // The fence is moved by datagrams over lo, which is another matter than the network.
-      await withoutIp(node, "lo", async () => {
-        await until("lan is down there", async () => (await row("n3", "lan", "n3", node)).state === "DOWN");
-        await always("everybody is alive and n1 owns", WATCHED_MS, async () => {
-          const { nodes } = await cluster.status("n3");
-          return nodes.every(({ alive }) => alive) && (await cluster.ownership("n3")) === ownership;
-        });
-        assert.notEqual((await row("n3", "wire", "n3", node)).state, "DOWN");
+  test("a standby can send and receive no IP packet: heartbeats and votes go on over Ethernet alone, nothing moves", async () => {
+    const ownership = await cluster.ownership("n1");
+    // The fence is moved by datagrams over lo, which is another matter than the network.
+    await withoutIp("n2", "lo", async () => {
+      await until("lan is down there", async () => (await row("n3", "lan", "n3", "n2")).state === "DOWN");
+      await always("everybody is alive and n1 owns", WATCHED_MS, async () => {
+        const { nodes } = await cluster.status("n3");
+        return nodes.every(({ alive }) => alive) && (await cluster.ownership("n3")) === ownership;
       });
-      assert.equal(await cluster.ownership("n1"), ownership);
-      assert.deepEqual(await cluster.violations(), []);
+      assert.notEqual((await row("n3", "wire", "n3", "n2")).state, "DOWN");
     });
-  }
+    assert.equal(await cluster.ownership("n1"), ownership);
+    assert.deepEqual(await cluster.violations(), []);
+  });
+
+  test("the owner can exchange no IP packet with anybody, itself it can: it hears so over Ethernet, and hands over", async () => {
+    await withoutIp("n1", "lo", async () => {
+      await until("another one owns", async () => ["n2", "n3"].includes(await cluster.owner("n3")));
+      const events = await until("everybody hears why", async () => {
+        const told = (await cluster.events("n3", "node-unfit")).filter(({ node }) => node === "n1");
+        return told.length > 0 && told;
+      });
+      assert.match(events[0]?.text ?? "", /ip-network/);
+      assert.ok((await cluster.status("n3")).nodes.every(({ alive }) => alive));
+    });
+    await until("n1 is a standby again", async () => (await cluster.status("n3")).groups[0]?.standbys.includes("n1"));
+    assert.deepEqual(await cluster.violations(), []);
+  });
 
   test("its frames cut on all nodes: no move, no packet lost, and links says since when", async () => {
     const ownership = await cluster.ownership("n1");

@@ -11,7 +11,7 @@ import { Intruder, isHeartbeatTo, NETWORK, UDP_PAYLOAD } from "./intruder.ts";
 const FLOOD = fileURLToPath(new URL("../../packages/lab/traffic/flood.ts", import.meta.url));
 /** The bench has more, for longer. */
 const RATE = 30_000;
-const SECONDS = 3;
+const SECONDS = 2;
 const N1_MAC = "02:68:66:00:00:01";
 const N2_MAC = "02:68:66:00:00:02";
 

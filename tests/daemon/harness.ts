@@ -6,6 +6,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { readFileSync, readdirSync, readlinkSync, openSync, closeSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ApiFailure, fetchJson } from "@holdfast/api/client.ts";
+import { ENGINE_FLAGS } from "@holdfast/agent/processes.ts";
 import { runPlan } from "@holdfast/cli/run.ts";
 import type { Event, History, Links, Status } from "@holdfast/api/schema.ts";
 import { nodeFiles } from "@holdfast/lab/daemons.ts";
@@ -188,6 +189,14 @@ export class TestCluster {
     return execute("nsenter", `--net=${this.namespacePath(station)}`, "--", ...words);
   }
 
+  /**
+   * nft(8) in a station, with `add` alone, which may be done twice and does not read what is there: version 1.1.0 crashes
+   * (signal 11) when it reads the elements of the heartbeat filter's sets.
+   */
+  async nft(station: string, command: string): Promise<void> {
+    await until(`nft ${command}`, async () => (await this.try(station, "nft", command)).code === 0);
+  }
+
   /** Runs a program inside the lab's mounts and processes, in the switch's network. */
   async insideLab(...words: readonly string[]): Promise<string> {
     const ran = await execute("nsenter", "-t", String(this.#init), "-m", "-n", "-p", "--", ...words);
@@ -209,6 +218,12 @@ export class TestCluster {
     if (interrupts === undefined) return this.#start(node, [file, ...args.slice(1)], env);
     const words = [file, "--import", INTERRUPT, ...args.slice(1)];
     return this.#start(node, words, { ...env, HOLDFAST_INTERRUPT: interrupts });
+  }
+
+  /** An engine out of a bundle that lies elsewhere, as an installed package's does; its directory is called bundle. */
+  startBundle(node: string, bundle: string): Started {
+    const words = [process.execPath, ...ENGINE_FLAGS, `${bundle}/engine.js`, ...this.daemonOptions(node)];
+    return this.#start(node, words, process.env);
   }
 
   #start(node: string, command: readonly string[], env: NodeJS.ProcessEnv): Started {

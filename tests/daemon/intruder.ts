@@ -60,12 +60,31 @@ export class Intruder {
    * reads them.
    */
   async send(link: LinkName, node: number, datagrams: readonly Uint8Array[], as = INTRUDER - 10): Promise<void> {
+    const destinationMac = parseMac(`02:68:66:00:0${link === "lan" ? 0 : 1}:0${node}`) as Mac;
+    await this.#send(link, destinationMac, `${NETWORK[link]}.${10 + node}`, datagrams, as);
+  }
+
+  /** To a group 239.x.y.z with y below 128. */
+  async sendToGroup(link: LinkName, group: string, datagrams: readonly Uint8Array[]): Promise<void> {
+    const [, ...octets] = group.split(".").map(Number);
+    // RFC 1112 section 6.4.
+    const mac = ["01", "00", "5e", ...octets.map((octet) => octet.toString(16).padStart(2, "0"))].join(":");
+    await this.#send(link, parseMac(mac) as Mac, group, datagrams, INTRUDER - 10);
+  }
+
+  async #send(
+    link: LinkName,
+    destinationMac: Mac,
+    address: string,
+    datagrams: readonly Uint8Array[],
+    as: number,
+  ): Promise<void> {
     const { index, mac } = this.#devices[link];
     const ends = {
       sourceMac: mac,
-      destinationMac: parseMac(`02:68:66:00:0${link === "lan" ? 0 : 1}:0${node}`) as Mac,
+      destinationMac,
       source: parseIp(`${NETWORK[link]}.${10 + as}`) as IpAddress,
-      destination: parseIp(`${NETWORK[link]}.${10 + node}`) as IpAddress,
+      destination: parseIp(address) as IpAddress,
     };
     const ports = { sourcePort: HEARTBEAT_PORT, destinationPort: HEARTBEAT_PORT };
     const to = socket.packetAddress(index, 0);

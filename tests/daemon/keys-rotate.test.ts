@@ -6,7 +6,7 @@ import { Client } from "./client.ts";
 import { NODES, TestCluster, unable, until } from "./harness.ts";
 
 /** Heartbeats of this many intervals are looked at after each step. */
-const BEATS_MS = 1000;
+const BEATS_MS = 300;
 
 describe("keys rotate", { skip: unable() }, () => {
   let cluster: TestCluster;

@@ -61,8 +61,12 @@ export class Stranger {
   }
 
   announce(): void {
-    this.#frames.sendFrame(this.#index, gratuitousRequest(STRANGER_MAC, parseIp(ADDRESS) as Ipv4));
-    this.#frames.sendFrame(this.#index, unsolicitedAdvertisement(STRANGER_MAC, parseIp(ADDRESS6) as Ipv6));
+    this.send(gratuitousRequest(STRANGER_MAC, parseIp(ADDRESS) as Ipv4));
+    this.send(unsolicitedAdvertisement(STRANGER_MAC, parseIp(ADDRESS6) as Ipv6));
+  }
+
+  send(frame: Uint8Array): void {
+    this.#frames.sendFrame(this.#index, frame);
   }
 }
 

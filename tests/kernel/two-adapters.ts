@@ -44,7 +44,7 @@ export class TwoAdapters {
   readonly lan = new Lan(NET);
   readonly macs: Readonly<Record<string, Mac>>;
   readonly inputs: Input[] = [];
-  readonly #interfaces: readonly string[];
+  #interfaces: readonly string[];
   readonly #closers: (() => void)[] = [];
   readonly #clients = new Map<string, LineProgram>();
   #adapters: Adapters | undefined;
@@ -81,7 +81,9 @@ export class TwoAdapters {
       const addresses = new GroupAddresses(cluster, self, adapters, (input) => void this.inputs.push(input));
       events.changed = (adapter) => addresses.adapterChanged(adapter.name);
       events.removed = (adapter) => addresses.adapterChanged(adapter.name);
-      events.addressAdded = (adapter) => addresses.adapterChanged(adapter.name);
+      events.addressAdded = (adapter, { address }) => {
+        if (!addresses.isOfGroup(address)) addresses.adapterChanged(adapter.name);
+      };
       events.addressRemoved = (adapter, address) => addresses.removed(adapter.name, address, now());
       addresses.removeLeftovers(placedOn(cluster, self, new Set(open), adapters), now());
       // Its sockets are open: what they do is done in their own namespace.
@@ -92,6 +94,13 @@ export class TwoAdapters {
       this.#addresses = addresses;
       return addresses;
     });
+  }
+
+  /** As a reload that names these adapters. */
+  reload(interfaces: readonly string[]): void {
+    this.#interfaces = interfaces;
+    const { cluster, self } = this.configuration();
+    this.node.inside(() => this.addresses.change(cluster, self));
   }
 
   get addresses(): GroupAddresses {

@@ -94,14 +94,14 @@ test("the pauses are kept on disk, also those that ended, and read again; a dama
   engine.tell({
     kind: "savePauses",
     pauses: [
-      { group: "web" as never, stamp: 3, until_ms: WALL, owner: "lb1" as NodeName },
-      { group: "db" as never, stamp: 2, until_ms: undefined, owner: undefined },
+      { group: "web" as never, stamp: 3, until_ms: WALL, remaining_ms: 5, owner: "lb1" as NodeName },
+      { group: "db" as never, stamp: 2, until_ms: undefined, remaining_ms: 0, owner: undefined },
     ],
   });
   await eventually(() => assert.match(readFileSync(file, "utf8"), /"stamp":3/));
   assert.deepEqual(readPauses(engine.stateDirectory), [
-    { group: "web", stamp: 3, until_ms: WALL, owner: "lb1" },
-    { group: "db", stamp: 2, until_ms: undefined, owner: undefined },
+    { group: "web", stamp: 3, until_ms: WALL, remaining_ms: 5, owner: "lb1" },
+    { group: "db", stamp: 2, until_ms: undefined, remaining_ms: 0, owner: undefined },
   ]);
   await engine.leave();
   for (const text of ["", "{", "[]", '{"pauses":7}', '{"pauses":[{"group":"web"},null,{"group":"web","stamp":-1}]}']) {

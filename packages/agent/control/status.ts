@@ -93,8 +93,9 @@ function nodeStatus(
     drained: node.drained,
     drain_reason: node.drainReason ?? null,
     failing: stale ? [] : failing(view, node),
+    // Of the engine: control may have been started again out of a package that is newer.
+    version: node.about?.software ?? (node.self ? version : ""),
     adapters: stale ? [] : adapterStatus(node),
-    version: node.self ? version : (node.about?.software ?? ""),
     keys: (node.about?.keys ?? []).map((id) => id.toString(16).padStart(8, "0")),
   };
 }

@@ -15,7 +15,7 @@ const CHECK = "duplicates";
 const PROBES = 3;
 const APART_MS = 100;
 /** RFC 5227 waits two seconds; on a LAN an answer takes milliseconds. */
-const LISTEN_MS = 500;
+const LISTEN_MS = 300;
 
 export interface Asked {
   readonly address: string;

@@ -9,4 +9,5 @@ export function nodeReport(keys: Keys): NodeReport {
   return { software: SOFTWARE, keys: [keys.active, ...others].map(({ name }) => keyId(name)) };
 }
 
-const SOFTWARE = (JSON.parse(readFileSync(PACKAGE_FILE, "utf8")) as { readonly version: string }).version;
+/** Read when this process began: what lies there now may be its successor's. */
+export const SOFTWARE = (JSON.parse(readFileSync(PACKAGE_FILE, "utf8")) as { readonly version: string }).version;

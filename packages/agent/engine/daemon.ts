@@ -270,6 +270,8 @@ export class Daemon {
       `${self.name} of cluster ${cluster.name}: ${this.#fence.beginning}; pid ${process.pid}, config ${cluster.digest}, ${args.config}`,
     );
     this.#runtime.ready();
+    const { software } = this.#engine.state.about;
+    this.#trouble("node-started", `${self.name} has started: version ${software}, config ${cluster.digest}`, "info");
     this.#engine.input({ kind: "tick" });
     this.#interfaces.tellReasons();
     // Its start takes a processor's time for as long as the voters need to answer.

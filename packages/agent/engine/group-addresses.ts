@@ -114,6 +114,10 @@ export class GroupAddresses {
     setImmediate(() => this.#input({ kind: "trouble", code: "source-routes-failed", text, level: "alarm" }));
   }
 
+  isOfGroup(address: IpAddress): boolean {
+    return this.#places.groupOf(address) !== undefined;
+  }
+
   /** An interface came, went, changed its state or its own addresses. */
   adapterChanged(name: string): void {
     this.#prepareRoutes();
@@ -302,9 +306,10 @@ export class GroupAddresses {
     if (group === undefined || !this.#announced.has(group)) return;
     // Another adapter of ours in the same network, which has the address now or had it.
     if (this.#adapters.all().some(({ mac }) => mac === claim.mac)) return;
-    const count = this.#meter.take(claim.address, claim.mac, monotonic());
+    const now = monotonic();
+    const count = this.#meter.take(claim.address, claim.mac, now);
     if (count === undefined) return;
-    const node = this.#checks.nodeWith(claim.mac, name);
+    const node = this.#checks.nodeWith(claim.mac, name, now);
     this.#input({ kind: "conflict", group, ...claim, interface: name, count, ...(node === undefined ? {} : { node }) });
   }
 }

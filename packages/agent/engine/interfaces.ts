@@ -98,7 +98,11 @@ export function followInterfaces(
     fence.uncoverInterface(adapter.index);
     changed(adapter.name);
   };
-  events.addressAdded = (adapter) => changed(adapter.name);
+  events.addressAdded = (adapter, { address }) => {
+    // A group may have a thousand addresses; which networks there are depends on the node's own.
+    if (!addresses.isOfGroup(address)) addresses.adapterChanged(adapter.name);
+    links.open();
+  };
   events.addressRemoved = (adapter, address) => {
     addresses.removed(adapter.name, address, monotonic());
     links.open();

@@ -6,6 +6,7 @@ import { mkdirSync } from "node:fs";
 import { randomBytes, randomInt } from "node:crypto";
 import { flushCompileCache } from "node:module";
 import { dirname } from "node:path";
+import { SOFTWARE } from "./about.ts";
 import { engineArguments, type EngineArguments } from "./arguments.ts";
 import { Daemon } from "./daemon.ts";
 import { checkDirectStart } from "./direct.ts";
@@ -34,7 +35,9 @@ function main(args: EngineArguments): void {
     process.exit(EXIT_CONFIG);
   }
   if (args.checkOnly) {
-    process.stdout.write(JSON.stringify({ digest: prepared.value.cluster.digest } satisfies Checked));
+    process.stdout.write(
+      JSON.stringify({ digest: prepared.value.cluster.digest, software: SOFTWARE } satisfies Checked),
+    );
     process.exit(0);
   }
   const locked = lockNamespace();

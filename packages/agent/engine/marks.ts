@@ -39,15 +39,16 @@ export function readPauses(stateDirectory: string): readonly StoredPause[] {
 
 function isStoredPause(value: unknown): value is StoredPause {
   if (typeof value !== "object" || value === null) return false;
-  const { group, stamp, until_ms, owner } = value as Record<string, unknown>;
+  const { group, stamp, until_ms, remaining_ms, owner } = value as Record<string, unknown>;
   const isStamp = Number.isInteger(stamp) && (stamp as number) >= 1 && (stamp as number) <= 0xffff_ffff;
   const isTime = until_ms === undefined || (typeof until_ms === "number" && Number.isFinite(until_ms));
+  const isLeft = typeof remaining_ms === "number" && remaining_ms >= 0;
   const isOwner = owner === undefined || (typeof owner === "string" && isName(owner));
-  return typeof group === "string" && isName(group) && isStamp && isTime && isOwner;
+  return typeof group === "string" && isName(group) && isStamp && isTime && isLeft && isOwner;
 }
 
-function plain({ group, stamp, until_ms, owner }: StoredPause): StoredPause {
-  return { group, stamp, until_ms, owner };
+function plain({ group, stamp, until_ms, remaining_ms, owner }: StoredPause): StoredPause {
+  return { group, stamp, until_ms, remaining_ms, owner };
 }
 
 function read(path: string): string | undefined {

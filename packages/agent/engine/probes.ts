@@ -68,6 +68,7 @@ export class Probes {
       const adapter = this.#adapterFor(of, address, through);
       if (adapter?.mac === undefined || adapter.down === "administratively") continue;
       this.#listen(adapter);
+      if (of !== undefined) this.#meter.asked(address);
       const own = of === undefined ? this.#ownAddress(adapter, address) : undefined;
       const frame = isIpv4(address)
         ? arpRequest(adapter.mac, (own ?? NOBODY4) as Ipv4, address)

@@ -16,6 +16,8 @@ export const CHECK_WORD = "--check";
 export interface Checked {
   /** Of the configuration that the successor would have. */
   readonly digest: string;
+  /** Its version; absent from one that does not say. */
+  readonly software?: string;
 }
 
 export interface RestartSteps {
@@ -49,6 +51,8 @@ const PATIENCE_INTERVALS = 4;
 export class Restart {
   readonly #steps: RestartSteps;
   #phase: Phase = { kind: "none" };
+  /** Of the successor that was tried out. */
+  #software = "";
 
   constructor(steps: RestartSteps) {
     this.#steps = steps;
@@ -89,6 +93,7 @@ export class Restart {
     } catch {
       return "what would replace it does not start as expected";
     }
+    this.#software = typeof checked.software === "string" ? checked.software : "";
     const state = this.#steps.state();
     const held = heldGroups(state, this.#steps.now()).map(({ config }) => config.name);
     if (checked.digest === state.cluster.digest || held.length === 0) return undefined;
@@ -114,7 +119,9 @@ export class Restart {
     this.#phase = { kind: "telling" };
     const held = heldGroups(this.#steps.state(), this.#steps.now()).map(({ config }) => config.name);
     const keeping = held.length === 0 ? "it owns nothing" : `keeps ${held.join(", ")}`;
-    this.#steps.tell(`the daemon on ${this.#steps.state().self.name} is replaced in place: ${keeping}`);
+    const { self, about } = this.#steps.state();
+    const upgrade = this.#software === about.software ? "" : ` (upgrade ${about.software} -> ${this.#software})`;
+    this.#steps.tell(`the daemon on ${self.name} is replaced in place${upgrade}: ${keeping}`);
     reply("done", "the daemon is being replaced");
     setTimeout(() => this.#steps.endControl(() => this.#leave()), TELL_MS);
   }

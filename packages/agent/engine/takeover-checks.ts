@@ -6,7 +6,7 @@ import { inNetwork, type IpAddress, isIpv4 } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
 import type { GroupName, InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
-import type { Instant } from "@holdfast/core/units/time.ts";
+import { between, instant, type Instant } from "@holdfast/core/units/time.ts";
 import type { Adapter, Adapters } from "@holdfast/linux/adapters.ts";
 import { native } from "@holdfast/linux/load.ts";
 import { NETLINK_ROUTE } from "@holdfast/linux/netlink/links.ts";
@@ -29,12 +29,16 @@ import { monotonic } from "./clock.ts";
 const RECENT_MS = 120_000;
 const NEIGHBOURS_MAX = 512;
 const TOKEN_BYTES = 16;
+/** Readings of the neighbour table on behalf of claims, in so long. */
+const LOOKUPS_MAX = 10;
+const LOOKUPS_MS = 1000;
 
 export class TakeoverChecks {
   readonly #adapters: Adapters;
   readonly #confirmations: Confirmations;
   readonly #writer = new MessageWriter();
   #socket: RequestSocket | undefined;
+  #lookups = { since: instant(Number.NEGATIVE_INFINITY), count: 0 };
   #references: readonly IpAddress[] = [];
   /** Of every group's address. */
   #prefixes: ReadonlyMap<IpAddress, number> = new Map();
@@ -85,9 +89,12 @@ export class TakeoverChecks {
   }
 
   /** The node that has this station on the network of the interface, as far as the kernel's neighbours tell. */
-  nodeWith(mac: Mac, name: InterfaceName): NodeName | undefined {
+  nodeWith(mac: Mac, name: InterfaceName, now: Instant): NodeName | undefined {
     const adapter = this.#adapters.byName(name);
     if (adapter === undefined) return undefined;
+    // A flood from many stations must not read the table for each.
+    if (between(this.#lookups.since, now) >= LOOKUPS_MS) this.#lookups = { since: now, count: 0 };
+    if (++this.#lookups.count > LOOKUPS_MAX) return undefined;
     for (const version of [4, 6] as const)
       for (const neighbour of this.#neighbours(adapter, version)) {
         const node = neighbour.mac === mac ? this.#nodes.get(neighbour.address) : undefined;

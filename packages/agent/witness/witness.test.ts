@@ -11,7 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { CONFIG_NAME, KEYS_NAME } from "./entries.ts";
@@ -21,6 +21,7 @@ import { WITNESS_ENTRY, WITNESS_FLAGS } from "../processes.ts";
 const CLUSTERS = 100;
 const KILLED = 10;
 const NOBODY = 65_534;
+const PRIORITY = -15;
 /** Where root may, the witness is stripped of everything that root is. */
 const STRIPPED = [
   "setpriv",
@@ -111,6 +112,8 @@ describe("a witness of many clusters", () => {
   };
 
   before(async () => {
+    // Two hundred nodes in this process: tests beside it must not keep it from renewing. The witness inherits it.
+    if (process.geteuid?.() === 0) setPriority(PRIORITY);
     chmodSync(room, 0o755);
     root = writeClusters(options);
     for (const directory of readdirSync(root)) giveAway(join(root, directory, KEYS_NAME));
@@ -143,7 +146,7 @@ describe("a witness of many clusters", () => {
 
   test("a cluster whose file is wrong is reported with its line; all others have an owner", async () => {
     assert.match(witness.log, /c99 is not taken: .*c99\/holdfast\.yaml:11:\d+: error: unknown key "prefr"/);
-    await until(owned(0, CLUSTERS - 1), 40_000, () => "99 owners");
+    await until(owned(0, CLUSTERS - 1), 80_000, () => "99 owners");
   });
 
   test("corrected and read again at SIGHUP it is served; the others go on undisturbed", async () => {
@@ -154,7 +157,7 @@ describe("a witness of many clusters", () => {
     await witness.says(/100 clusters served, 0 not/);
     assert.match(witness.log.slice(log.length), /c99: w of cluster c99, .*abstains at first/);
     assert.equal(owner(0), before);
-    await until(owned(CLUSTERS - 1, CLUSTERS), 40_000, () => "an owner of the last cluster");
+    await until(owned(CLUSTERS - 1, CLUSTERS), 80_000, () => "an owner of the last cluster");
   });
 
   test("owners die in several clusters at once: with its vote the others take over there, and nothing moves elsewhere", async () => {

@@ -60,8 +60,9 @@ export interface Peer {
   readonly heardParts: Map<string, { readonly report: HeardReport; readonly at: Instant }>;
   about: NodeReport | undefined;
   adapters: readonly AdapterReport[];
-  /** Its last reports were made after this; undefined: not known. */
+  /** Its last reports of links, and of adapters, were made after this; undefined: not known. */
   reportedAt: Instant | undefined;
+  adaptersAt: Instant | undefined;
   /** What its operators ask of this node, as it said last. */
   requests: readonly OperatorRequest[];
   /** Our messages to this peer. */
@@ -102,6 +103,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     about: undefined,
     adapters: [],
     reportedAt: undefined,
+    adaptersAt: undefined,
     requests: [],
     messagesSent: 0,
     sentAt: new Float64Array(SENT_REMEMBERED),

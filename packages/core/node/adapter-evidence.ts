@@ -7,15 +7,31 @@ import type { NodeState } from "./state.ts";
 import { saysEverything } from "./thinning.ts";
 import { type Adapter, type Evidence, silence, silentSince, type Witness } from "../membership/adapter.ts";
 import { heardReportsOf } from "../membership/heard-reports.ts";
-import { isAlive, type Peer } from "../membership/peer.ts";
-import type { AdapterReport } from "../wire/messages.ts";
+import { isAlive, type Peer, whenSent } from "../membership/peer.ts";
+import type { AdapterReport, Heartbeat } from "../wire/messages.ts";
 import type { LinkName } from "../units/names.ts";
-import { after, between, type Instant } from "../units/time.ts";
+import { after, between, instant, type Instant } from "../units/time.ts";
 
 /** Ages of reports say no more than this. */
 const NEVER_MS = 65_535;
 /** Counts, or questions, in vain before silence counts as looked at. */
 const LOOKS = 3;
+
+/**
+ * What a peer says of itself is as old as our message in its echo at most: what was held up on the way proves nothing. A
+ * further part of a heartbeat has no echo, and was made after the part before it.
+ */
+export function keepReports(state: NodeState, peer: Peer, { echo, heard, adapters }: Heartbeat, now: Instant): void {
+  const sent = echo === undefined ? undefined : whenSent(peer, echo.message);
+  const made = echo === undefined || sent === undefined ? undefined : instant(sent + echo.held_us / 1000);
+  if (heard.length > 0) peer.reportedAt = made !== undefined && made <= now ? made : undefined;
+  if (adapters.length === 0) return;
+  const said = new Set(adapters.map(({ name }) => name));
+  const { adapterNames } = state;
+  const kept = peer.adapters.filter(({ name }) => adapterNames.has(name) && !said.has(name));
+  peer.adapters = [...kept, ...adapters.filter(({ name }) => adapterNames.has(name))];
+  peer.adaptersAt = peer.reportedAt;
+}
 
 /** Brings `contradictedSince` up to date. */
 export function evidenceOf(state: NodeState, adapter: Adapter, now: Instant): Evidence {
@@ -91,10 +107,12 @@ function witness(state: NodeState, adapter: Adapter, peer: Peer, now: Instant): 
 
 /** When the peer last received, for certain, what shows that its network lives and is not only this adapter's own noise. */
 function heardByPeer(state: NodeState, adapter: Adapter, peer: Peer, report: AdapterReport): Instant | undefined {
-  const said = peer.reportedAt;
-  if (said === undefined) return undefined;
+  const { reportedAt: said, adaptersAt } = peer;
+  if (said === undefined || adaptersAt === undefined) return undefined;
+  // By which the reports of adapters are older than those of links.
+  const older = between(adaptersAt, said);
   const ages: number[] = [];
-  if (adapter.unansweredProbes > 0) ages.push(report.referenceAge_ms);
+  if (adapter.unansweredProbes > 0) ages.push(report.referenceAge_ms + older);
   const links = linksOn(state, adapter);
   let hearsThis = false;
   const since = after(silentSince(adapter), marginOf(state));
@@ -110,7 +128,7 @@ function heardByPeer(state: NodeState, adapter: Adapter, peer: Peer, report: Ada
   // What it counts may be what this adapter sent, or be meant for it alone: not where it hears us, nor unless something of
   // it ought to come here.
   const expected = adapter.linked ? !hearsThis : answersHere(state, adapter, peer);
-  if (expected) ages.push(report.heardAge_ms);
+  if (expected) ages.push(report.heardAge_ms + older);
   const age = Math.min(...ages);
   return age < NEVER_MS ? after(said, -age) : undefined;
 }

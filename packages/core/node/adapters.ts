@@ -6,7 +6,16 @@
  * where nothing is heard for more than an interval, where another node misses somebody, and now and then on an adapter
  * without a link.
  */
-import { evidenceOf, limitOf, linksOn, reportOf, saysNow, siblingsOf, sureOf } from "./adapter-evidence.ts";
+import {
+  evidenceOf,
+  keepReports,
+  limitOf,
+  linksOn,
+  reportOf,
+  saysNow,
+  siblingsOf,
+  sureOf,
+} from "./adapter-evidence.ts";
 import { tellAdapter } from "./adapter-events.ts";
 import { placeOnAdapters } from "./swapping.ts";
 import { type NodeState, tellEverybody } from "./state.ts";
@@ -45,6 +54,8 @@ export function configureAdapters(state: NodeState, now: Instant): void {
   const before = new Map(state.adapters);
   state.adapters.clear();
   state.stations.clear();
+  const addresses = state.cluster.groups.flatMap((group) => group.addresses);
+  state.adapterNames = new Set(addresses.flatMap(({ interfaces }) => interfaces));
   for (const group of state.groups.values()) {
     for (const { adapters, names } of group.segments) {
       adapters.forEach((name, i) => {
@@ -126,7 +137,8 @@ export function heardAnswer(state: NodeState, address: IpAddress, on: InterfaceN
 }
 
 /** What a peer says of its adapters came: one of them hears nothing, or one here wants to know. */
-export function hearAdapters(state: NodeState, heartbeat: Heartbeat, now: Instant): void {
+export function hearAdapters(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
+  keepReports(state, peer, heartbeat, now);
   if (state.adapters.size === 0) return;
   const soon = 1.25 * state.cluster.timing.heartbeat;
   const deaf = heartbeat.adapters.some(({ heardAge_ms }) => heardAge_ms >= soon);

@@ -10,7 +10,7 @@ import { isAlive, type Peer, peerAge } from "../membership/peer.ts";
 import { type Ballot, compareBallots } from "../ownership/lease/ballot.ts";
 import { endHolding } from "../ownership/lease/holder.ts";
 import type { IpAddress } from "../units/ip.ts";
-import { after, between, type Instant, type Milliseconds, NEVER } from "../units/time.ts";
+import { after, between, type Instant, type Milliseconds, milliseconds, NEVER } from "../units/time.ts";
 
 /** Mutable: what a node of two voters knows of being left alone. */
 export interface Alone {
@@ -48,7 +48,11 @@ export function askReference(state: NodeState, now: Instant): void {
 /** How long the other of two is silent; undefined without one. */
 function silence(state: NodeState, now: Instant): Milliseconds | undefined {
   const [peer] = state.peers.values();
-  return peer === undefined ? undefined : (peerAge(peer, now) ?? between(state.startedAt, now));
+  if (peer === undefined) return undefined;
+  const proven = peerAge(peer, now) ?? between(state.startedAt, now);
+  // A daemon that does not know this one yet is there all the same.
+  const asked = peer.candidateAnsweredAt;
+  return asked === undefined ? proven : milliseconds(Math.min(proven, between(asked, now)));
 }
 
 /** Each tick: the other is silent for long enough, and the reference answers. What is held is asked for at once. */
@@ -109,30 +113,46 @@ export function addressAnswered(state: NodeState, group: Group | undefined, addr
   });
 }
 
-/** Q1: this node's own grant is enough for the group now. An owner need not ask who else answers. */
+/**
+ * Q1: this node's own grant is enough for the group now. An owner need not ask who else answers, and Q2 is for it alone: who
+ * would take a group over hears nothing of the other.
+ */
 export function aloneIsEnough(state: NodeState, group: Group, now: Instant): boolean {
   if (!state.alone.active || !referenceAnswers(state, now)) return false;
-  const { role } = group.lease.state;
-  if (role === "holding") return true;
+  const { lease } = group;
+  if (lease.state.role === "holding" && !lease.state.first) return true;
+  if (!isDeserted(state, now)) return false;
   const { accepted } = group.record;
   const margin = (CLOCK_MARGIN - 1) * state.cluster.timing.dead;
   const given = accepted !== undefined && accepted.holder.node !== state.self.name;
   if (given && now < accepted.expires + margin) return false;
-  return isSearched(group.search, now);
+  return isSearched(state, group.search, now);
 }
 
-function isSearched(search: Search | undefined, now: Instant): boolean {
-  return search !== undefined && search.sent >= PROBES && !search.answered && now >= search.nextAt;
+/** Nothing was heard of the other for longer than any lease given to it lasts. */
+function isDeserted(state: NodeState, now: Instant): boolean {
+  return (silence(state, now) ?? 0) >= CLOCK_MARGIN * state.cluster.timing.dead;
+}
+
+function isSearched(state: NodeState, search: Search | undefined, now: Instant): boolean {
+  if (search === undefined || search.sent < PROBES || search.answered) return false;
+  return now >= search.nextAt && !isStale(state, search, now);
+}
+
+/** Whoever did not answer then may answer now. */
+function isStale(state: NodeState, { nextAt }: Search, now: Instant): boolean {
+  return now >= after(nextAt, state.cluster.timing.dead);
 }
 
 /** Before an idle node stands alone: three probes, an interval's quarter apart. True when it may stand, alone or not. */
 export function searchFirst(state: NodeState, group: Group, now: Instant): boolean {
-  if (!state.alone.active) {
+  if (!state.alone.active || !isDeserted(state, now)) {
     group.search = undefined;
     return true;
   }
   const { heartbeat } = state.cluster.timing;
-  const over = group.search?.answered === true && now >= group.search.nextAt;
+  const answered = group.search?.answered === true && now >= group.search.nextAt;
+  const over = answered || (group.search !== undefined && isStale(state, group.search, now));
   // An owner that is left alone by the same cut is dark until its own grant counts: by then it answers again.
   if (group.search === undefined || over)
     group.search = { sent: 0, nextAt: after(now, 1.25 * heartbeat), answered: false };
@@ -148,6 +168,16 @@ export function searchFirst(state: NodeState, group: Group, now: Instant): boole
 
 export function searchDeadline(state: NodeState, group: Group): Instant {
   return state.alone.active ? (group.search?.nextAt ?? NEVER) : NEVER;
+}
+
+/** `on_quorum_loss: hold`: somebody who is heard answers for the group, with a majority or without: nobody stands beside it. */
+export function isHeldElsewhere(state: NodeState, group: Group, now: Instant): boolean {
+  if (group.config.onQuorumLoss !== "hold") return false;
+  for (const peer of state.peers.values()) {
+    if (peer.groups.get(group.config.name)?.fence !== "open") continue;
+    if (isAlive(peer, state.cluster.timing.dead, now)) return true;
+  }
+  return false;
 }
 
 /** `on_quorum_loss: hold`: nobody else is known to claim the group, and no voter to have given it to another. */

@@ -35,7 +35,7 @@ const PROBED_A_TURN = 64;
 const BREATH_MS = 5;
 /** Answers to one probe come within this. */
 const ANSWERS_WITHIN_MS = 1000;
-/** Sent by the owner before this one, still on its way. */
+/** Sent by the owner before this one, still on its way; or by the next one, which has not said so yet. */
 const LATE_MS = 200;
 const TOLD_EVERY_MS = 60_000;
 
@@ -104,10 +104,10 @@ export function addressClaimed(state: NodeState, group: Group, claim: Claim, now
   if (group.announcedTerm !== undefined) return claimedFromOwner(state, group, claim, now);
   // Alone, a node looks for an owner before it stands; what it finds is the owner (Q1).
   if (state.alone.active) return;
-  if (isOwnerKnown(state, group, now)) return answeredBesideOwner(state, group, claim, now);
+  if (isOwnerKnown(state, group, now) === true) return answeredBesideOwner(state, group, claim, now);
   const stranger = note(group, claim, now);
   stranger.kept = true;
-  if (state.quorum) judge(state, group, now);
+  if (isOwnerKnown(state, group, now) === false && isCertain(state, group, now)) judge(state, group, now);
 }
 
 function note(group: Group, claim: Claim, now: Instant): Stranger {
@@ -219,6 +219,11 @@ function tell(
   });
 }
 
+/** It may be a new owner whose heartbeat is later than its announcement, or lost. */
+function isCertain({ quorum }: NodeState, { conflicts }: Group, now: Instant): boolean {
+  return quorum && [...conflicts.strangers.values()].some(({ firstAt }) => between(firstAt, now) >= LATE_MS);
+}
+
 /** Nobody of the cluster has it: whoever answers is a stranger. */
 function judge(state: NodeState, group: Group, now: Instant): void {
   const { config, conflicts } = group;
@@ -234,17 +239,19 @@ function judge(state: NodeState, group: Group, now: Instant): void {
   tellEverybody(state);
 }
 
-/** Whether a node of the cluster has it, or may have it: one that has not said so counts as one that may. */
-function isOwnerKnown(state: NodeState, group: Group, now: Instant): boolean {
+/** Whether a node of the cluster has it, or may have it; undefined: a live node has not said yet. */
+function isOwnerKnown(state: NodeState, group: Group, now: Instant): boolean | undefined {
   if (group.lease.state.role === "holding" || group.relayUntil !== undefined || group.farewell !== undefined)
     return true;
   if (leaseHolder(recordOf(state, group, now), now) !== undefined) return true;
+  let allSaid = true;
   for (const peer of state.peers.values()) {
     if (!isAlive(peer, state.cluster.timing.dead, now)) continue;
     const report = peer.groups.get(group.config.name);
-    if (report === undefined || report.fence !== "closed" || report.remaining_ms > 0) return true;
+    if (report === undefined) allSaid = false;
+    else if (report.fence !== "closed" || report.remaining_ms > 0) return true;
   }
-  return false;
+  return allSaid ? false : undefined;
 }
 
 /** With each tick: the next probe, a defence that had to wait, and strangers that have gone. */
@@ -287,7 +294,7 @@ function probe(state: NodeState, group: Group, room: number, now: Instant): numb
 function beginRound(state: NodeState, group: Group, now: Instant): void {
   const { conflicts } = group;
   const { strangers } = conflicts;
-  if (group.announcedTerm === undefined && strangers.size > 0 && isOwnerKnown(state, group, now))
+  if (group.announcedTerm === undefined && strangers.size > 0 && isOwnerKnown(state, group, now) === true)
     leaveToOwner(state, group, now);
   for (const [address, stranger] of strangers) {
     stranger.silent += 1;
@@ -356,7 +363,7 @@ export function givesWay(state: NodeState, group: Group, now: Instant): boolean 
   const { conflicts, config } = group;
   if (config.onConflict !== "yield") return false;
   // Found before there was a majority; a daemon that starts may have heard the owner itself.
-  if (conflicts.strangers.size > 0 && state.quorum && !isOwnerKnown(state, group, now)) judge(state, group, now);
+  if (isCertain(state, group, now) && isOwnerKnown(state, group, now) === false) judge(state, group, now);
   return conflicts.yielded || peersYield(state, group, now);
 }
 

@@ -12,9 +12,9 @@ import type { Instant } from "../units/time.ts";
 const BELIEVED_MS = 5000;
 const NEVER_MS = 65_535;
 
-/** Candidates of the group are strangers to this node: whose it is and who could take it, it has from the voters. */
+/** Some who may own the group are strangers to this node: whose it is and who could take it, it has from the voters. */
 export function isElsewhere(state: NodeState, group: Group): boolean {
-  return group.config.prefer.every((node) => node !== state.self.name && !state.peers.has(node));
+  return group.config.prefer.some((node) => node !== state.self.name && !state.peers.has(node));
 }
 
 /** Whom the voters gave it to; of two the later one. */

@@ -1,5 +1,5 @@
 /** Joins each group's lease to the rest of the node: what it may know, and what hangs on its outcomes. */
-import { aloneIsEnough, mayHold, searchDeadline, searchFirst } from "./alone.ts";
+import { aloneIsEnough, isHeldElsewhere, mayHold, searchDeadline, searchFirst } from "./alone.ts";
 import { givesWay, peersYield, watchAsOwner } from "./conflicts.ts";
 import { happened } from "./events.ts";
 import { ineligibility, ownRank } from "./eligibility.ts";
@@ -79,6 +79,10 @@ export function tickLease(state: NodeState, group: Group, now: Instant): void {
 function standsNow(state: NodeState, group: Group, now: Instant): boolean {
   const { lease } = group;
   if (lease.state.role !== "idle" || now < lease.state.notBefore || ineligibility(state, group) !== "") return true;
+  if (isHeldElsewhere(state, group, now)) {
+    lease.state.notBefore = after(now, state.cluster.timing.heartbeat / 8);
+    return false;
+  }
   return searchFirst(state, group, now);
 }
 
@@ -182,7 +186,7 @@ function opened(state: NodeState, group: Group, first: boolean, now: Instant): v
   // F5: the first commit ended it.
   group.relayUntil = undefined;
   group.owner = state.self.name;
-  ownedBy(state, group, state.self.name);
+  ownedBy(state, group, state.self.name, now);
   if (first) {
     group.ownerSince = now;
     watchAsOwner(group, now);

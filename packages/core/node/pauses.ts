@@ -18,7 +18,7 @@ export const NEVER_PAUSED: Pause = { stamp: 0, until: undefined };
 /** `wallOffset_ms`: wall clock minus monotonic clock. A wall clock that was set back does not make a pause longer than any may be. */
 export function storedPause(stored: StoredPause | undefined, wallOffset_ms: number, now: Instant): Pause {
   if (stored === undefined) return NEVER_PAUSED;
-  const { stamp, until_ms } = stored;
-  const left_ms = until_ms === undefined ? 0 : Math.min(until_ms - wallOffset_ms - now, LONGEST_PAUSE_MS);
+  const { stamp, until_ms, remaining_ms } = stored;
+  const left_ms = until_ms === undefined ? 0 : Math.min(until_ms - wallOffset_ms - now, remaining_ms, LONGEST_PAUSE_MS);
   return { stamp, until: left_ms > 0 ? after(now, left_ms) : undefined };
 }

@@ -6,7 +6,7 @@
 import { happened } from "./events.ts";
 import { tellNonsense } from "./impostors.ts";
 import { finishRequest } from "./requests.ts";
-import { LONGEST_PAUSE_MS } from "./pauses.ts";
+import { LONGEST_PAUSE_MS, type Pause } from "./pauses.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
 import type { StoredPause } from "../effects.ts";
 import type { Peer } from "../membership/peer.ts";
@@ -45,15 +45,18 @@ export function staysByPause(group: Group, unfit: Ineligibility): boolean {
 }
 
 /** Who answers now. Kept on disk while paused: it alone may take the group again. */
-export function ownedBy(state: NodeState, group: Group, owner: NodeName): void {
+export function ownedBy(state: NodeState, group: Group, owner: NodeName, now: Instant): void {
   if (group.lastOwner === owner) return;
   group.lastOwner = owner;
-  if (isPaused(group)) save(state);
+  if (isPaused(group)) save(state, now);
 }
 
 export function pauseReport({ pause }: Group, now: Instant): PauseReport {
-  const { stamp, until } = pause;
-  return { stamp, remaining_ms: until === undefined ? 0 : Math.max(0, Math.ceil(between(now, until))) };
+  return { stamp: pause.stamp, remaining_ms: left(pause, now) };
+}
+
+function left({ until }: Pause, now: Instant): number {
+  return until === undefined ? 0 : Math.max(0, Math.ceil(between(now, until)));
 }
 
 /** Pauses and resumptions of years; what is further ahead was damaged, and nobody could ever resume after it. */
@@ -70,7 +73,7 @@ export function hearPause(state: NodeState, group: Group, peer: Peer, report: Pa
     if (remaining_ms <= own_ms + SAME_MS) return;
   }
   group.pause = { stamp: report.stamp, until: remaining_ms === 0 ? undefined : after(now, remaining_ms) };
-  save(state);
+  save(state, now);
 }
 
 /** Pauses that are over by themselves: told by the first of the live nodes alone. */
@@ -79,7 +82,7 @@ export function expirePauses(state: NodeState, group: Group, now: Instant): void
   // Those that began together end in one sentence.
   const ended = [...state.groups.values()].filter(({ pause }) => pause.until !== undefined && now >= pause.until);
   for (const each of ended) each.pause = { ...each.pause, until: undefined };
-  save(state);
+  save(state, now);
   const [teller] = state.cluster.nodes.filter(
     ({ name }) => name === state.self.name || state.peers.get(name)?.alive === true,
   );
@@ -111,7 +114,7 @@ export function servePause(state: NodeState, request: OperatorRequest, action: P
     return finishRequest(state, request, "failed", "paused and resumed too often: restart every daemon");
   const until = action.kind === "pause" ? after(now, action.for_ms) : undefined;
   for (const group of groups) group.pause = { stamp: group.pause.stamp + 1, until };
-  save(state);
+  save(state, now);
   happened(state, now, {
     code: action.kind === "pause" ? "group-paused" : "group-resumed",
     level: action.kind === "pause" ? "warning" : "info",
@@ -172,12 +175,13 @@ function areOrIs(groups: readonly Group[]): string {
 }
 
 /** Also what ended: a node that was away must not bring an old pause back. */
-function save(state: NodeState): void {
+function save(state: NodeState, now: Instant): void {
   const pauses: StoredPause[] = [];
   for (const { config, pause, lastOwner } of state.groups.values()) {
     if (pause.stamp === 0) continue;
     const until_ms = pause.until === undefined ? undefined : Math.round(pause.until + state.wallOffset_ms);
-    pauses.push({ group: config.name, stamp: pause.stamp, until_ms, owner: lastOwner });
+    const { stamp } = pause;
+    pauses.push({ group: config.name, stamp, until_ms, remaining_ms: left(pause, now), owner: lastOwner });
   }
   state.effects.push({ kind: "savePauses", pauses });
 }

@@ -21,7 +21,7 @@ import { ROUND_MAX } from "../ownership/lease/ballot.ts";
 import type { Input } from "../effects.ts";
 import type { GroupReport, Heartbeat, HeardReport, LeaseEntry } from "../wire/messages.ts";
 import type { NodeName } from "../units/names.ts";
-import { between, earliest, instant, type Instant } from "../units/time.ts";
+import { between, earliest, type Instant } from "../units/time.ts";
 
 /** Messages may overtake each other by this many before they count as lost. */
 const REORDER = 2;
@@ -66,7 +66,8 @@ export function receive(state: NodeState, input: Extract<Input, { kind: "heartbe
   // It cannot have seen what has not happened.
   if (heartbeat.eventsSeen <= state.eventNumber) peer.eventsSeen = Math.max(peer.eventsSeen, heartbeat.eventsSeen);
   takeEvents(state, peer, heartbeat.events);
-  if (heartbeat.heard.length > 0 || heartbeat.groups.length > 0) takeReports(state, peer, heartbeat, now);
+  if (heartbeat.heard.length > 0 || heartbeat.groups.length > 0 || heartbeat.adapters.length > 0)
+    takeReports(state, peer, heartbeat, now);
   takeLease(state, peer, heartbeat, now);
   hearOutcomes(state, heartbeat.outcomes);
   hearRequests(state, heartbeat.requests, now);
@@ -182,7 +183,7 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   if (firstPart && saysEverything(state)) peer.heard = heartbeat.heard;
   else if (firstPart) keepHeardReports(peer, heartbeat.heard, (report) => isKnown(state, report), now);
   if (heartbeat.about !== undefined) peer.about = heartbeat.about;
-  if (firstPart) takeAdapters(state, peer, heartbeat, now);
+  if (firstPart || heartbeat.adapters.length > 0) hearAdapters(state, peer, heartbeat, now);
   peer.requests = (firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests]).slice(-REQUESTS_MAX);
   judgeConfiguration(state, now);
   for (const report of heartbeat.groups) {
@@ -192,16 +193,6 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
     overhear(state, group, peer, report, () => leaseContext(state, group, now), now);
     takeGroupReport(state, group, peer, report, now);
   }
-}
-
-/** What it says of itself is as old as our message in its echo at most: one that was held up on the way proves nothing. */
-function takeAdapters(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: Instant): void {
-  const { echo, adapters } = heartbeat;
-  const sent = echo === undefined ? undefined : whenSent(peer, echo.message);
-  const made = echo === undefined || sent === undefined ? undefined : instant(sent + echo.held_us / 1000);
-  peer.reportedAt = made !== undefined && made <= now ? made : undefined;
-  peer.adapters = adapters;
-  hearAdapters(state, heartbeat, now);
 }
 
 function isKnown({ cluster }: NodeState, report: HeardReport): boolean {
@@ -219,7 +210,7 @@ function takeGroupReport(state: NodeState, group: Group, peer: Peer, report: Gro
       group.owner = name;
       group.ownerSince = now;
     }
-    ownedBy(state, group, name);
+    ownedBy(state, group, name, now);
   } else if (group.owner === name) {
     group.owner = undefined;
     group.ownerSince = undefined;

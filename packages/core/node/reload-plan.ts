@@ -128,7 +128,7 @@ function changesOfGroup(before: GroupConfig, next: GroupConfig): string[] {
 
 function addressesText(group: GroupConfig): string {
   return group.addresses
-    .map(({ address, prefixLength, interfaces }) => `${address}/${prefixLength} on ${interfaces[0] ?? "nothing"}`)
+    .map(({ address, prefixLength, interfaces }) => `${address}/${prefixLength} on ${interfaces.join(" or ")}`)
     .join(" ");
 }
 

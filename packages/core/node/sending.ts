@@ -34,6 +34,7 @@ export function sendOutbox(state: NodeState, now: Instant): readonly LeaseEntry[
   state.beatDue = undefined;
   const groups = full === undefined ? [] : groupReports(state, now);
   const heard = full === undefined ? [] : heardReports(state, now);
+  const adapters = full === undefined ? [] : adapterReports(state, now);
   const everything = full === undefined || saysEverything(state);
   const inTurn = everything ? heard : heardInTurn(state, heard, now);
   for (const [name, peer] of state.peers) {
@@ -45,7 +46,7 @@ export function sendOutbox(state: NodeState, now: Instant): readonly LeaseEntry[
     const reports = everything
       ? { groups, heard }
       : { groups: groupsFor(state, peer, groups), heard: heardFor(peer, heard, inTurn) };
-    sendFull(state, peer, { ...reports, lease }, full === "extra", now);
+    sendFull(state, peer, { ...reports, adapters, lease }, full === "extra", now);
   }
   return entries.get(state.self.name) ?? [];
 }
@@ -53,7 +54,7 @@ export function sendOutbox(state: NodeState, now: Instant): readonly LeaseEntry[
 function sendFull(
   state: NodeState,
   peer: Peer,
-  reports: Pick<Heartbeat, "lease" | "groups" | "heard">,
+  reports: Pick<Heartbeat, "lease" | "groups" | "heard" | "adapters">,
   extra: boolean,
   now: Instant,
 ): void {
@@ -61,7 +62,6 @@ function sendFull(
     ...head(state, peer, peer.boot ?? peer.candidate, extra, now),
     drainReason: state.drained ?? "",
     about: state.about,
-    adapters: adapterReports(state, now),
     ...reports,
     events: eventsFor(state, peer),
     requests: requestsFor(state, peer.config.name),

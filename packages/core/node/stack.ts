@@ -7,7 +7,7 @@ import { isHeard } from "../membership/hearing.ts";
 import { heardReportsOf } from "../membership/heard-reports.ts";
 import { isAlive, type Peer } from "../membership/peer.ts";
 import type { LinkName } from "../units/names.ts";
-import type { Instant } from "../units/time.ts";
+import { between, type Instant } from "../units/time.ts";
 
 /** A report tells of the moment when it was made. */
 const RECENT_MS = 2000;
@@ -35,9 +35,14 @@ function isHeardByIp(state: NodeState, peer: Peer, internet: ReadonlySet<LinkNam
 }
 
 function hearsOthers(state: NodeState, peer: Peer, internet: ReadonlySet<LinkName>, now: Instant): boolean {
-  for (const { report, since_ms } of heardReportsOf(peer, now)) {
-    const recent = since_ms < RECENT_MS && report.age_ms < state.cluster.timing.dead;
-    if (recent && report.peer !== state.self.name && internet.has(report.link)) return true;
-  }
-  return false;
+  const last_ms = peer.lastAt === undefined ? Number.POSITIVE_INFINITY : between(peer.lastAt, now);
+  // In a small cluster everything is said with every beat.
+  const reports = [...peer.heard.map((report) => ({ report, since_ms: last_ms })), ...heardReportsOf(peer, now)];
+  return reports.some(
+    ({ report, since_ms }) =>
+      since_ms < RECENT_MS &&
+      report.age_ms < state.cluster.timing.dead &&
+      report.peer !== state.self.name &&
+      internet.has(report.link),
+  );
 }

@@ -167,6 +167,8 @@ export interface NodeState {
   readonly interfacesDown: Set<InterfaceName>;
   /** Those that its groups may use. */
   readonly adapters: Map<InterfaceName, Adapter>;
+  /** What any group calls an adapter, on whatever node. */
+  adapterNames: ReadonlySet<string>;
   /** Who is asked through each of them whether its network lives. */
   readonly stations: Map<InterfaceName, readonly IpAddress[]>;
   /** Which interface each link is on; a link that is on none is missing. */
@@ -268,6 +270,7 @@ export function newState(beginning: Beginning, now: Instant): NodeState {
     quorum: voters.length === 1 && voters[0] === self.name,
     interfacesDown: new Set(beginning.interfacesDown),
     adapters: new Map(),
+    adapterNames: new Set(),
     stations: new Map(),
     linkInterfaces: new Map(),
     outbox: [],

@@ -6,6 +6,7 @@ import { adapterText } from "./adapter-events.ts";
 import { happened } from "./events.ts";
 import { wantAddresses } from "./leases.ts";
 import { placeGroup } from "./moves.ts";
+import { isPaused } from "./pausing.ts";
 import { type Group, type NodeState, type Segment, tellEverybody } from "./state.ts";
 import { type Adapter, chooseAdapter, type Choice, hasFailed, settleOf } from "../membership/adapter.ts";
 import type { Ineligibility } from "../wire/messages.ts";
@@ -44,8 +45,8 @@ function chooseFor(state: NodeState, group: Group, known: ReadonlyMap<InterfaceN
     changed ||= segment.usable !== (chosen !== undefined);
     segment.usable = chosen !== undefined;
     if (chosen === undefined || chosen === segment.inUse) continue;
-    // Only what is quiet comes back: a move under way names the stations of both nodes.
-    if (current !== undefined && !hasFailed(current.state) && isMoving(group)) continue;
+    // A move under way names the stations of both nodes, and who paused the group works there: nothing comes back then.
+    if (current !== undefined && !hasFailed(current.state) && (isMoving(group) || isPaused(group))) continue;
     segment.inUse = chosen;
     left.push(segment);
   }
@@ -90,8 +91,8 @@ function swap(state: NodeState, group: Group, before: readonly (InterfaceName | 
 export function adapterIneligibility(state: NodeState, group: Group): Ineligibility | undefined {
   const lost = group.segments.find(({ usable }) => !usable);
   if (lost === undefined) return undefined;
-  const [only] = lost.adapters;
-  const alone = lost.adapters.length === 1 && only !== undefined;
+  const [only, ...others] = new Set(lost.adapters);
+  const alone = only !== undefined && others.length === 0;
   return alone && state.interfacesDown.has(only) ? "interface-down" : "adapters-failed";
 }
 

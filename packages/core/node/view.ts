@@ -118,7 +118,7 @@ function viewGroup(state: NodeState, group: Group, now: Instant): GroupView {
     if (isAlive(peer, state.cluster.timing.dead, now) && peer.groups.get(config.name)?.fence === "open")
       claimed.push(name);
   }
-  if (isElsewhere(state, group)) return viewElsewhere(state, group, now);
+  if (isElsewhere(state, group)) return viewElsewhere(state, group, claimed, now);
   const owner = claimed[0];
   const candidates = config.prefer.map((node) => ({
     node,
@@ -152,18 +152,21 @@ function adapterOf(state: NodeState, group: Group, owner: NodeName | undefined):
   return peer?.groups.get(group.config.name)?.adapter ?? 0;
 }
 
-function viewElsewhere(state: NodeState, group: Group, now: Instant): GroupView {
+function viewElsewhere(state: NodeState, group: Group, claimed: readonly NodeName[], now: Instant): GroupView {
   const { config } = group;
-  const owner = ownerByVoters(state, group, now);
-  const candidates = config.prefer.map((node) => ({
-    node,
-    ineligible: heardByVoters(state, node, now).length > 0 ? ("" as const) : ("down" as const),
-  }));
+  const granted = ownerByVoters(state, group, now);
+  const [heard] = claimed;
+  const owner = heard === undefined ? granted : { node: heard, term: granted?.term ?? 0 };
+  const candidates = config.prefer.map((node) => {
+    const alive = state.peers.has(node) || heardByVoters(state, node, now).length > 0;
+    const unheard = alive ? ("" as const) : ("down" as const);
+    return { node, ineligible: state.peers.has(node) ? peerIneligibility(state, group, node, now) : unheard };
+  });
   const alive = candidates.filter(({ ineligible }) => ineligible === "").map(({ node }) => node);
   return {
     name: config.name,
     owner: owner?.node,
-    claimed: owner === undefined ? [] : [owner.node],
+    claimed: claimed.length > 0 || owner === undefined ? claimed : [owner.node],
     term: owner?.term ?? 0,
     since_ms: undefined,
     addresses: config.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
@@ -174,7 +177,7 @@ function viewElsewhere(state: NodeState, group: Group, now: Instant): GroupView 
     adapter: 0,
     addressesRestored: 0,
     candidates,
-    cause: "the voters say so; this node hears none of its candidates",
+    cause: "the voters say so; this node does not hear all of its candidates",
     pause: isPaused(group)
       ? { remaining_ms: pauseReport(group, now).remaining_ms, lastOwner: group.lastOwner }
       : undefined,

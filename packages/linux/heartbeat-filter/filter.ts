@@ -4,7 +4,7 @@ import { ipFromBytes } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { type Mac, macFromBytes } from "@holdfast/core/units/mac.ts";
 import { failure, type Result, success } from "@holdfast/core/units/result.ts";
-import { FAMILIES, type Family, type FilterPlan, planText } from "./plan.ts";
+import { FAMILIES, type Family, familyOf, type FilterPlan, planText } from "./plan.ts";
 import { FILTER, setName, writeFilter } from "./rules.ts";
 import type { Native } from "../native.ts";
 import { MessageWriter } from "../netlink/message.ts";
@@ -14,6 +14,10 @@ import { Batch, NETLINK_NETFILTER, TABLE_OWNER } from "../nftables/batch.ts";
 import { type FoundElement, listElements, listTables } from "../nftables/tables.ts";
 
 const { ENOENT, EPERM, EBUSY, EOPNOTSUPP, EINVAL } = constants.errno;
+
+/** As nft(8) reads the data of a table: type, length, text. It crashes at what is shorter than a header (1.0.6). */
+const WORDS = "holdfast: only nodes of a link reach its heartbeat port\0";
+const COMMENT = Uint8Array.of(0, WORDS.length, ...Buffer.from(WORDS));
 
 /** Where something came from, as the kernel saw it. */
 export interface Station {
@@ -42,14 +46,15 @@ const REASONS = [
 export class HeartbeatFilter {
   readonly #socket: RequestSocket;
   readonly #writer = new MessageWriter();
-  #flags = TABLE_OWNER;
+  #flags: number;
   #plan: FilterPlan | undefined;
   #installed = false;
   /** What each counter said last, by set and key. */
   #counted = new Map<string, number>();
 
-  /** Throws when the socket cannot be had. */
-  constructor(native: Native) {
+  /** Throws when the socket cannot be had. `none`: a table without an owner, as before Linux 5.12. */
+  constructor(native: Native, owner?: "none") {
+    this.#flags = owner === "none" ? 0 : TABLE_OWNER;
     this.#socket = new RequestSocket(native, NETLINK_NETFILTER);
   }
 
@@ -69,7 +74,7 @@ export class HeartbeatFilter {
     if (!this.#installed) return [];
     const dropped: Dropped[] = [];
     const counted = new Map<string, number>();
-    for (const family of FAMILIES) {
+    for (const family of this.#families()) {
       for (const kind of REASONS) {
         const [totals, sources] = [this.#read(setName(kind.total, family)), this.#read(setName(kind.kept, family))];
         if (!totals.ok || !sources.ok) {
@@ -140,13 +145,20 @@ export class HeartbeatFilter {
     const batch = new Batch(this.#writer);
     if (tables.value.some(({ family, name }) => family === FILTER.family && name === FILTER.name))
       batch.deleteTable(FILTER);
-    batch.table(FILTER, this.#flags, new Uint8Array(1));
+    batch.table(FILTER, this.#flags, COMMENT);
     writeFilter(batch, plan);
     return batch.commit(this.#socket);
   }
 
   #delete(): void {
     new Batch(this.#writer).deleteTable(FILTER).commit(this.#socket);
+  }
+
+  /** Those that the links speak: each costs the kernel some questions. */
+  #families(): readonly Family[] {
+    const links = this.#plan?.links ?? [];
+    const used = FAMILIES.filter((family) => links.some(({ to }) => to.some((each) => familyOf(each) === family)));
+    return used.length > 0 ? used : FAMILIES;
   }
 
   #read(set: string): Result<FoundElement[], NetlinkError> {

@@ -107,7 +107,8 @@ test("a table has its family, flags, digest and owner; an element its key and wh
     owner: 0x413b,
   });
   assert.deepEqual(eventTable(table), { family: 5, name: "holdfast" });
-  assert.deepEqual(parseElements(only(ELEMENTS)), [{ key: bytes("0007"), expires_ms: 236, value: bytes("") }]);
+  const [element] = parseElements(only(ELEMENTS));
+  assert.deepEqual(element, { key: bytes("0007"), expires_ms: 236, value: bytes(""), packets: 0 });
 });
 
 test("messages and attributes with impossible lengths end the list", () => {

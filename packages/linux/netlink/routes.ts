@@ -1,4 +1,5 @@
 /** Routes by rtnetlink (rtnetlink(7)): a dump, batches of changes, and whether the kernel delivers an address to itself. */
+import { constants } from "node:os";
 import { ipBytes, ipFromBytes, isIpv4 } from "@holdfast/core/units/ip.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { failure, success } from "@holdfast/core/units/result.ts";
@@ -92,7 +93,7 @@ export function listRoutes(
       if (seen <= most) found.push(route);
     });
     if (!part.ok) return part;
-    if (seen > most) return failure({ errno: 7, sequence: 0, detail: `more than ${most} routes` });
+    if (seen > most) return failure({ errno: constants.errno.E2BIG, sequence: 0, detail: `more than ${most} routes` });
     if (part.value === "done") return success(found);
   }
 }

@@ -4,6 +4,7 @@ import { IdentitiesChecker } from "./identities.ts";
 import { OwnersChecker } from "./owners.ts";
 import type { Report } from "./report.ts";
 import { ServiceChecker } from "./service.ts";
+import type { Silences } from "./silences.ts";
 import { VotesChecker } from "./votes.ts";
 import type { VirtualNode } from "../virtual-node.ts";
 import type { Wiring } from "../wiring.ts";
@@ -17,7 +18,7 @@ interface World {
   over: boolean;
 }
 
-const OF_MAJORITIES: ReadonlySet<string> = new Set(["I1", "I2", "I3", "D2"]);
+const OF_MAJORITIES: ReadonlySet<string> = new Set(["I2", "I3", "D2"]);
 
 export class Checkers {
   /** "true time: step: rule: what happened" */
@@ -29,14 +30,17 @@ export class Checkers {
   readonly service: ServiceChecker;
   readonly clients: ClientsChecker;
 
-  /** `uncovered`: nodes may go on without a majority, which rules about owners and majorities do not cover (Q3). */
-  constructor(world: World, groups: readonly GroupConfig[], uncovered = false) {
+  /** `silences`: nodes may go on without a majority, and two of them own when one hears nothing of the other (Q3). */
+  readonly silences: Silences | undefined;
+
+  constructor(world: World, groups: readonly GroupConfig[], silences?: Silences) {
+    this.silences = silences;
     this.report = (rule, text) => {
-      if (uncovered && OF_MAJORITIES.has(rule)) return;
+      if (silences !== undefined && OF_MAJORITIES.has(rule)) return;
       this.violations.push(`at ${world.now.toFixed(3)} ms, step ${world.steps}: ${rule}: ${text}`);
       world.over = true;
     };
-    this.owners = new OwnersChecker(world, groups, this.report);
+    this.owners = new OwnersChecker(world, groups, this.report, silences);
     this.votes = new VotesChecker(this.report);
     this.identities = new IdentitiesChecker(this.report);
     this.service = new ServiceChecker(this.report);

@@ -1,5 +1,6 @@
 /** I1, I2: who answers for a group's frames at this very time, by any way they may take; counts moves and gaps. */
 import type { Report } from "./report.ts";
+import type { Silences } from "./silences.ts";
 import type { VirtualKernel, VirtualNode } from "../virtual-node.ts";
 import { type GroupConfig, segmentsOf } from "@holdfast/core/cluster.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
@@ -19,14 +20,19 @@ interface Fence {
 const HOPS_MAX = 4;
 
 export class OwnersChecker {
-  /** Commits that opened a fence on another node than the last one; fences that were shut for a moment. */
-  readonly counts = { moves: 0, gaps: 0 };
+  /**
+   * Commits that opened a fence on another node than the last one; fences that were shut for a moment; looks that found two
+   * owners where that may be.
+   */
+  readonly counts = { moves: 0, gaps: 0, twoOwners: 0 };
   readonly #world: World;
   readonly #report: Report;
+  readonly #silences: Silences | undefined;
   readonly #last = new Map<GroupName, VirtualKernel>();
   readonly #segments: ReadonlyMap<GroupName, readonly string[]>;
 
-  constructor(world: World, groups: readonly GroupConfig[], report: Report) {
+  constructor(world: World, groups: readonly GroupConfig[], report: Report, silences?: Silences) {
+    this.#silences = silences;
     this.#world = world;
     this.#report = report;
     this.#segments = new Map(groups.map((group) => [group.name, segmentsOf(group)]));
@@ -62,6 +68,11 @@ export class OwnersChecker {
     const { now } = this.#world;
     const open = fences.filter(({ kernel }) => kernel.fence.isOpen(group, now));
     if (open.length < 2) return;
+    const names = open.map(({ node }) => node.name);
+    if (this.#silences?.explains(group, names, now) === true) {
+      this.counts.twoOwners += 1;
+      return;
+    }
     const text = open.map(({ node, kernel }) => `${node.name} until ${kernel.fence.aliveUntil(group).toFixed(2)}`);
     this.#report("I1", `${group} is answered by ${text.join(" and ")}`);
   }

@@ -1,5 +1,5 @@
 /** The end of a world: its faults stop, and what design section 4 promises must come true. */
-import { BACK, SERVICE } from "./clusters.ts";
+import { BACK, BACK_STANDBY, SERVICE, SERVICE_STANDBY } from "./clusters.ts";
 import { healMachines } from "./machine-faults.ts";
 import type { Outcome } from "./scenario.ts";
 import type { VirtualCluster } from "../virtual-cluster.ts";
@@ -43,12 +43,13 @@ export function calm(world: VirtualCluster): Outcome {
 
 function stopFaults(world: VirtualCluster): void {
   world.network.heal();
+  world.wiring?.heal();
   world.freeze = { probability: 0, longest_ms: 0, crash: 0 };
   Object.assign(world.effectFaults, { fail: 0, late: 0 });
   healMachines(world);
   for (const node of world.nodes.values()) {
     if (node.frozen) world.continue(node.name);
-    for (const name of [SERVICE, BACK]) world.setInterface(node.name, name, true);
+    for (const name of [SERVICE, BACK, SERVICE_STANDBY, BACK_STANDBY]) world.setInterface(node.name, name, true);
     undrain(world, node);
   }
 }
@@ -56,6 +57,7 @@ function stopFaults(world: VirtualCluster): void {
 function undrain(world: VirtualCluster, node: VirtualNode): void {
   if (node.daemon === undefined) node.drained = undefined;
   world.ask(node.name, 0, node.name, { kind: "undrain", node: node.name }, world.cluster.timing.dead);
+  world.ask(node.name, 0, node.name, { kind: "resume", group: undefined }, world.cluster.timing.dead);
 }
 
 /** How long every node may yet refuse the group for what happened to it: its addresses, its crashes. */

@@ -1,5 +1,6 @@
 /** Every scenario by its name. */
 import { adapters } from "./adapters.ts";
+import { available, hold } from "./alone.ts";
 import { fleet } from "./fleet.ts";
 import { generations } from "./generations.ts";
 import { handOver } from "./hand-over.ts";
@@ -11,6 +12,8 @@ export const SCENARIOS: readonly Scenario[] = [
   hostile,
   sealed,
   members,
+  available,
+  hold,
   handOver,
   generations,
   quiet,

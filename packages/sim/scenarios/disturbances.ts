@@ -1,4 +1,5 @@
 /** What happens to a hostile world from outside, one thing at a time. */
+import { adapterFault } from "./adapter-faults.ts";
 import { BACK, LAN, PRIV, SERVICE } from "./clusters.ts";
 import { MACHINE_FAULTS } from "./machine-faults.ts";
 import type { VirtualCluster } from "../virtual-cluster.ts";
@@ -49,6 +50,9 @@ const DISTURBANCES: readonly Disturbance[] = [
   ],
 ];
 
+/** The share of those of adapters and their networks, in worlds that have them. */
+const ADAPTER_FAULTS = 0.15;
+
 const ALL: readonly Disturbance[] = [...DISTURBANCES, ...MACHINE_FAULTS];
 
 function totalOf(disturbances: readonly Disturbance[]): number {
@@ -70,6 +74,7 @@ export function disturb(world: VirtualCluster, request: number, powerLoss: numbe
   const place: Place = { world, name, other: world.pick(names), group: world.pick(world.cluster.groups).name, request };
   if (world.node(name).daemon === undefined) return world.start(name);
   if (world.random() < powerLoss) return loseMemory(place);
+  if (world.wiring !== undefined && world.random() < ADAPTER_FAULTS) return adapterFault(world, world.wiring, name);
   // A planted fault is looked for in the worlds in which it was found first.
   const disturbances = Object.keys(world.plant).length === 0 ? ALL : DISTURBANCES;
   let dice = world.random() * totalOf(disturbances);

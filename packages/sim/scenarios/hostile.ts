@@ -1,4 +1,5 @@
 /** A world that wants two owners: everything that design section 4 names goes wrong, at random, for about 100 leases. */
+import { plugIn, withStandbyAdapters } from "./adapter-faults.ts";
 import { calm } from "./calm.ts";
 import { clusterOf, type ClusterOptions, RATE_ERROR, SETTINGS, SLOW_TIMES, type Times } from "./clusters.ts";
 import { disturb, move } from "./disturbances.ts";
@@ -11,6 +12,8 @@ import type { VirtualNode } from "../virtual-node.ts";
 const NODES = [3, 2, 3, 5, 3, 4];
 /** One world in so many has sealed datagrams: sealing takes most of the time there. */
 const SEALED_EVERY = 8;
+/** One world in so many is told of its adapters, and these fail too. */
+const WIRED_EVERY = 5;
 const LEASES = 100;
 const SEALED_LEASES = 25;
 
@@ -94,7 +97,11 @@ function membersCluster(seed: number, times: Times): Cluster {
 
 function newWorld(seed: number, options: ScenarioOptions, make: ClusterOf): VirtualCluster {
   const times = seed % 16 === 5 ? SLOW_TIMES : (SETTINGS[seed % SETTINGS.length] as Times);
-  const world = new VirtualCluster(make(seed, times), seed, RATE_ERROR, options.plant);
+  const wired = seed % WIRED_EVERY === 2 && options.plant === undefined;
+  const made = make(seed, times);
+  const cluster = wired ? withStandbyAdapters(made, seed % 2 === 0) : made;
+  const world = new VirtualCluster(cluster, seed, RATE_ERROR, options.plant);
+  if (wired) plugIn(world);
   world.stepsMax = options.stepsMax ?? Number.POSITIVE_INFINITY;
   if (seed % SEALED_EVERY === 0) {
     const junk = options.plant === undefined ? 0.02 : 0;

@@ -2,6 +2,7 @@
 import type { Disturbance, Place } from "./disturbances.ts";
 import type { Cluster } from "@holdfast/core/cluster.ts";
 import type { NodeName } from "@holdfast/core/units/names.ts";
+import type { OperatorAction } from "@holdfast/core/wire/messages.ts";
 import { milliseconds } from "@holdfast/core/units/time.ts";
 import type { VirtualCluster } from "../virtual-cluster.ts";
 
@@ -16,6 +17,8 @@ export const MACHINE_FAULTS: readonly Disturbance[] = [
   [2, "memory", ({ world, name }) => say(world, name, "memory", world.random() < 0.4)],
   [12, "key steps", stepKeys],
   [2, "clock jumps", ({ world, name }) => world.input(name, jump(world))],
+  [3, "pauses", pause],
+  [2, "resumes", ({ world, name, request }) => askItself(world, name, request, { kind: "resume", group: undefined })],
 ];
 
 /** Where datagrams are sealed: a step of the rotation on the next node whose turn it is, unless its daemon is stopped. */
@@ -29,6 +32,21 @@ function stepKeys({ world }: Place): void {
 
 function jump(world: VirtualCluster): { readonly kind: "wallClock"; readonly offset_ms: number } {
   return { kind: "wallClock", offset_ms: Math.floor((world.random() - 0.5) * 1e12) };
+}
+
+/** Nobody takes over meanwhile; it ends by itself, before the world does. */
+function pause({ world, name, group, request }: Place): void {
+  const for_ms = Math.ceil(world.random() * 3 * world.cluster.timing.dead);
+  askItself(world, name, request, {
+    kind: "pause",
+    group: world.random() < 0.5 ? group : undefined,
+    for_ms,
+    reason: "",
+  });
+}
+
+function askItself(world: VirtualCluster, name: NodeName, request: number, action: OperatorAction): void {
+  world.ask(name, request, name, action, 4 * world.cluster.timing.dead);
 }
 
 /** The daemon ends and the next one is there at once, its fence open or not. */

@@ -161,6 +161,10 @@ export function forgetRequest(state: Holding): void {
   state.committed = false;
 }
 
+function latest(a: Instant, b: Instant): Instant {
+  return a > b ? a : b;
+}
+
 /** A voter's refusal of the outstanding request (C6, C8). */
 export function requestRefused(
   lease: Lease,
@@ -171,9 +175,14 @@ export function requestRefused(
   const { state } = lease;
   if (state.role !== "holding") return;
   state.refusals.add(voter);
-  if (entry.reason === "held") state.yieldUntil = after(context.now, 2 * context.timing.dead);
+  // Also one that was promised a later ballot says whose its lease is.
+  const anothers = entry.owner !== undefined && entry.owner !== context.holder.node;
+  if (anothers || entry.reason === "held") state.yieldUntil = after(context.now, 2 * context.timing.dead);
+  // Somebody stands for it: first the next request, under a higher ballot.
+  const stands = entry.reason === "promised" && entry.promised.node !== context.holder.node;
+  if (stands) state.yieldUntil = latest(state.yieldUntil, after(context.now, 1.5 * context.timing.heartbeat));
   // Two that claim alone keep their ballots: which goes first must not change while they are compared.
-  const claimed = state.alone && entry.owner !== undefined && entry.owner !== context.holder.node;
+  const claimed = state.alone && anothers;
   if (!claimed && (entry.reason === "promised" || entry.reason === "closed")) {
     const other = entry.promised;
     if (state.hint === undefined || compareBallots(other, state.hint) > 0) state.hint = other;
