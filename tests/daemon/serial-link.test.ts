@@ -6,7 +6,7 @@ import { native } from "@holdfast/linux/load.ts";
 import { EmulatedLine } from "@holdfast/linux/serial/emulated-line.ts";
 import { Client } from "./client.ts";
 import { always, pause, TestCluster, unable, until } from "./harness.ts";
-import { relink, withoutTable } from "./relink.ts";
+import { relink } from "./relink.ts";
 
 const BAUD = 115_200;
 const SCHED_FIFO = 1;
@@ -55,11 +55,11 @@ describe("a serial line between two nodes that have a witness", { skip: unable()
       const [hook = "", way = ""] = each.split(" ");
       return `add chain inet x ${hook} { type filter hook ${hook} priority -400; policy drop; }; add rule inet x ${hook} ${way} lo accept`;
     });
-    for (const node of nodes) await cluster.run(node, "nft", `add table inet x; ${chains.join("; ")}`);
+    for (const node of nodes) await cluster.nft(node, `add table inet x; ${chains.join("; ")}`);
     try {
       await watch();
     } finally {
-      for (const node of nodes) await withoutTable(cluster, node, "inet x");
+      for (const node of nodes) await cluster.nft(node, "add table inet x; delete table inet x");
     }
   }
 
