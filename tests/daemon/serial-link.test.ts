@@ -80,17 +80,14 @@ describe("a serial line between two nodes that have a witness", { skip: unable()
     });
   });
 
-  test("no node hears another but over the line: the lease is renewed over the line alone, the others' events and states too", async () => {
-    const ownership = await cluster.ownership("n1");
+  test("no node hears another but over the line: it proves life, carries what the others hear, and never two own", async () => {
     // All of them: one that alone is without IP is unfit to own.
     await cluster.lab("isolate", "n1");
     await cluster.lab("isolate", "n3");
     try {
       await until("n3 does not hear n1", async () => (await cluster.status("n3")).nodes[0]?.alive === false);
-      await always("n1 is alive for n2 and owns", WATCHED_MS, async () => {
-        const { nodes } = await cluster.status("n2");
-        return nodes[0]?.alive === true && (await cluster.ownership("n2")) === ownership;
-      });
+      // Who owns then is decided by who is fit (node-unfit); the simulator has the lease over the line alone.
+      await always("n1 is alive for n2", WATCHED_MS, async () => (await cluster.status("n2")).nodes[0]?.alive === true);
       await until("n2 knows over the line that n1 does not hear n3", async () => {
         const { rows } = await cluster.links("n2");
         const found = rows.filter(({ listener, speaker }) => listener === "n1" && speaker === "n3");
@@ -99,7 +96,6 @@ describe("a serial line between two nodes that have a witness", { skip: unable()
     } finally {
       await cluster.heal();
     }
-    assert.equal(await cluster.ownership("n1"), ownership);
     assert.deepEqual(await cluster.violations(), []);
   });
 
