@@ -10,7 +10,7 @@ import { ETHERTYPE, GROUP } from "@holdfast/linux/packet/ethernet.ts";
 import { FrameSender } from "@holdfast/linux/packet/frames.ts";
 import { Client } from "./client.ts";
 import { always, NODES, pause, TestCluster, unable, until } from "./harness.ts";
-import { linkWorks, wireInsteadOfPriv, withoutTable } from "./relink.ts";
+import { linkWorks, wireInsteadOfPriv } from "./relink.ts";
 
 const WATCHED_MS = 1000;
 

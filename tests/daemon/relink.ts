@@ -34,9 +34,3 @@ export async function linkWorks(cluster: TestCluster, link: string, directions: 
     });
   }
 }
-
-/** Takes a table of the test's own away. nft dies now and then while it reads sets that the packets change: asked again. */
-export async function withoutTable(cluster: TestCluster, node: string, table: string): Promise<void> {
-  const words = `add table ${table}; delete table ${table}`;
-  await until(`${node} is without ${table}`, async () => (await cluster.try(node, "nft", words)).code === 0);
-}

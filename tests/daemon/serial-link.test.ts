@@ -6,7 +6,7 @@ import { native } from "@holdfast/linux/load.ts";
 import { EmulatedLine } from "@holdfast/linux/serial/emulated-line.ts";
 import { Client } from "./client.ts";
 import { always, pause, TestCluster, unable, until } from "./harness.ts";
-import { relink, withoutTable } from "./relink.ts";
+import { relink } from "./relink.ts";
 
 const BAUD = 115_200;
 const SCHED_FIFO = 1;
@@ -18,7 +18,8 @@ describe("a serial line between two nodes that have a witness", { skip: unable()
   let client: Client;
   let line: EmulatedLine;
   before(async () => {
-    cluster = await TestCluster.start("cable", "--witness");
+    // The line is emulated by a process on a busy machine: twice the default timing. The simulator has the default.
+    cluster = await TestCluster.start("cable", "--witness", "--heartbeat", "200ms", "--dead", "600ms");
     client = new Client(cluster);
     // This process is the line: it must be as quick as the daemons, whatever else the machine does.
     assert.equal(native.schedule(0, SCHED_FIFO, PRIORITY), 0);
@@ -55,11 +56,11 @@ describe("a serial line between two nodes that have a witness", { skip: unable()
       const [hook = "", way = ""] = each.split(" ");
       return `add chain inet x ${hook} { type filter hook ${hook} priority -400; policy drop; }; add rule inet x ${hook} ${way} lo accept`;
     });
-    for (const node of nodes) await cluster.run(node, "nft", `add table inet x; ${chains.join("; ")}`);
+    for (const node of nodes) await cluster.nft(node, `add table inet x; ${chains.join("; ")}`);
     try {
       await watch();
     } finally {
-      for (const node of nodes) await withoutTable(cluster, node, "inet x");
+      for (const node of nodes) await cluster.nft(node, "add table inet x; delete table inet x");
     }
   }
 
@@ -79,21 +80,22 @@ describe("a serial line between two nodes that have a witness", { skip: unable()
     });
   });
 
-  test("the owner has no IP: its lease is renewed over the line alone, the others' events and states too", async () => {
-    const ownership = await cluster.ownership("n1");
-    await withoutIp(["n1"], async () => {
+  test("no node hears another but over the line: it proves life, carries what the others hear, and never two own", async () => {
+    // All of them: one that alone is without IP is unfit to own.
+    await cluster.lab("isolate", "n1");
+    await cluster.lab("isolate", "n3");
+    try {
       await until("n3 does not hear n1", async () => (await cluster.status("n3")).nodes[0]?.alive === false);
-      await always("n1 is alive for n2 and owns", WATCHED_MS, async () => {
-        const { nodes } = await cluster.status("n2");
-        return nodes[0]?.alive === true && (await cluster.ownership("n2")) === ownership;
-      });
+      // Who owns then is decided by who is fit (node-unfit); the simulator has the lease over the line alone.
+      await always("n1 is alive for n2", WATCHED_MS, async () => (await cluster.status("n2")).nodes[0]?.alive === true);
       await until("n2 knows over the line that n1 does not hear n3", async () => {
         const { rows } = await cluster.links("n2");
         const found = rows.filter(({ listener, speaker }) => listener === "n1" && speaker === "n3");
         return found.length === 2 && found.every(({ state }) => state === "DOWN");
       });
-    });
-    assert.equal(await cluster.ownership("n1"), ownership);
+    } finally {
+      await cluster.heal();
+    }
     assert.deepEqual(await cluster.violations(), []);
   });
 
@@ -139,13 +141,12 @@ describe("a serial line between two nodes that have a witness", { skip: unable()
     assert.equal(await cluster.ownership("n1"), ownership);
   });
 
-  test("IP is dead on both nodes: they hear each other over the line, one owns, never two", async () => {
+  test("IP is dead on both nodes: they hear each other over the line, and never two own", async () => {
     await withoutIp(["n1", "n2"], async () => {
-      await always("each is alive for the other, and at most one owns", WATCHED_MS, async () => {
+      await always("each is alive for the other", WATCHED_MS, async () => {
         const [one, two] = await Promise.all([cluster.status("n1"), cluster.status("n2")]);
         return one.nodes[1]?.alive === true && two.nodes[0]?.alive === true;
       });
-      assert.equal(await cluster.owner("n2"), "n1");
     });
     assert.deepEqual(await cluster.violations(), []);
   });
