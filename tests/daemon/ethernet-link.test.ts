@@ -45,7 +45,7 @@ describe("an Ethernet link beside one on UDP", { skip: unable() }, () => {
     try {
       await watch();
     } finally {
-      await withoutTable(cluster, node, table);
+      await cluster.nft(node, chains("accept"));
     }
   }
 
