@@ -20,7 +20,7 @@ const FOUND_AT: Readonly<Record<string, number>> = {
   mode_reset: 9,
   grant_per_heartbeat: 1,
   two_processes: 1,
-  holder_is_name: 117,
+  holder_is_name: 453,
   save_after_reply: 1,
   commit_any_majority: 1,
   late_grant_after_release: 3,

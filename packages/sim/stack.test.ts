@@ -65,6 +65,16 @@ test("nobody hears anybody with IP: the network, perhaps; no node blames itself"
   );
 });
 
+test("as IP ends between all of them no node blames itself at any moment, by reports from before it ended", () => {
+  const world = started(3);
+  for (const name of ["n1", "n2", "n3"])
+    for (const other of world.nodes.keys()) if (other !== name) world.cut.add(`${name} ${other} ${LAN}`);
+  for (let i = 0; i < 300; i++) {
+    world.run(10);
+    for (const name of world.nodes.keys()) assert.notEqual(verdict(world, name), "own", `${name} after ${10 * i} ms`);
+  }
+});
+
 test("of two nodes neither can tell", () => {
   const world = started(2);
   cutLan(world, "n1");

@@ -56,6 +56,8 @@ export interface Peer {
   lastAt: Instant | undefined;
   readonly groups: Map<GroupName, GroupReport>;
   heard: readonly HeardReport[];
+  /** When it said so: over a slow line not with every beat. */
+  heardAt: Instant | undefined;
   /** In a large cluster instead, by node and link: what it told bit by bit. */
   readonly heardParts: Map<string, { readonly report: HeardReport; readonly at: Instant }>;
   about: NodeReport | undefined;
@@ -99,6 +101,7 @@ export function newPeer(config: NodeConfig, links: readonly LinkName[]): Peer {
     lastAt: undefined,
     groups: new Map(),
     heard: [],
+    heardAt: undefined,
     heardParts: new Map(),
     about: undefined,
     adapters: [],
@@ -125,6 +128,7 @@ export function adoptBoot(peer: Peer, boot: BootId, kernel: KernelId): void {
   peer.twin = undefined;
   peer.groups.clear();
   peer.heard = [];
+  peer.heardAt = undefined;
   peer.heardParts.clear();
   peer.about = undefined;
   peer.adapters = [];

@@ -180,8 +180,10 @@ function takeReports(state: NodeState, peer: Peer, heartbeat: Heartbeat, now: In
   else peer.agreesSince = undefined;
   // A heartbeat too large for one datagram comes in parts; the first has what is heard.
   const firstPart = heartbeat.heard.length > 0;
-  if (firstPart && saysEverything(state)) peer.heard = heartbeat.heard;
-  else if (firstPart) keepHeardReports(peer, heartbeat.heard, (report) => isKnown(state, report), now);
+  if (firstPart && saysEverything(state)) {
+    peer.heard = heartbeat.heard;
+    peer.heardAt = now;
+  } else if (firstPart) keepHeardReports(peer, heartbeat.heard, (report) => isKnown(state, report), now);
   if (heartbeat.about !== undefined) peer.about = heartbeat.about;
   if (firstPart || heartbeat.adapters.length > 0) hearAdapters(state, peer, heartbeat, now);
   peer.requests = (firstPart ? heartbeat.requests : [...peer.requests, ...heartbeat.requests]).slice(-REQUESTS_MAX);

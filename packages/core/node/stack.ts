@@ -9,9 +9,6 @@ import { isAlive, type Peer } from "../membership/peer.ts";
 import type { LinkName } from "../units/names.ts";
 import { between, type Instant } from "../units/time.ts";
 
-/** A report tells of the moment when it was made. */
-const RECENT_MS = 2000;
-
 /** `own`: others hear each other with IP, this node hears and is heard by none. `somebody's`: the other side may be the one. */
 export function deadStack(state: NodeState, now: Instant): "none" | "somebody's" | "own" {
   const internet = new Set(state.cluster.links.flatMap((link) => (link.kind === "udp" ? [link.name] : [])));
@@ -25,7 +22,8 @@ export function deadStack(state: NodeState, now: Instant): "none" | "somebody's"
     silent.push(peer);
   }
   if (silent.length === 0) return "none";
-  return silent.some((peer) => hearsOthers(state, peer, internet, now)) ? "own" : "somebody's";
+  const quietSince = lastByIp(state, internet);
+  return silent.some((peer) => hearsOthers(state, peer, internet, quietSince, now)) ? "own" : "somebody's";
 }
 
 function isHeardByIp(state: NodeState, peer: Peer, internet: ReadonlySet<LinkName>, now: Instant): boolean {
@@ -34,14 +32,30 @@ function isHeardByIp(state: NodeState, peer: Peer, internet: ReadonlySet<LinkNam
   );
 }
 
-function hearsOthers(state: NodeState, peer: Peer, internet: ReadonlySet<LinkName>, now: Instant): boolean {
-  const last_ms = peer.lastAt === undefined ? Number.POSITIVE_INFINITY : between(peer.lastAt, now);
-  // In a small cluster everything is said with every beat.
-  const reports = [...peer.heard.map((report) => ({ report, since_ms: last_ms })), ...heardReportsOf(peer, now)];
+/** When this node heard anybody with IP for the last time; when it started, if it never has. */
+function lastByIp(state: NodeState, internet: ReadonlySet<LinkName>): Instant {
+  let last = state.startedAt;
+  for (const peer of state.peers.values())
+    for (const [link, { lastHeard }] of peer.links)
+      if (internet.has(link) && lastHeard !== undefined && lastHeard > last) last = lastHeard;
+  return last;
+}
+
+/** It heard somebody else with IP when this node had heard nobody for `dead`. Over a slow line reports may be old. */
+function hearsOthers(
+  state: NodeState,
+  peer: Peer,
+  internet: ReadonlySet<LinkName>,
+  quietSince: Instant,
+  now: Instant,
+): boolean {
+  const said_ms = peer.heardAt === undefined ? Number.POSITIVE_INFINITY : between(peer.heardAt, now);
+  // In a small cluster everything is said at once.
+  const reports = [...peer.heard.map((report) => ({ report, since_ms: said_ms })), ...heardReportsOf(peer, now)];
+  const quiet_ms = between(quietSince, now);
   return reports.some(
     ({ report, since_ms }) =>
-      since_ms < RECENT_MS &&
-      report.age_ms < state.cluster.timing.dead &&
+      since_ms + report.age_ms < quiet_ms - state.cluster.timing.dead &&
       report.peer !== state.self.name &&
       internet.has(report.link),
   );
