@@ -1,6 +1,6 @@
 /** What happens to a hostile world from outside, one thing at a time. */
 import { adapterFault } from "./adapter-faults.ts";
-import { BACK, LAN, PRIV, SERVICE } from "./clusters.ts";
+import { BACK, SERVICE } from "./clusters.ts";
 import { MACHINE_FAULTS } from "./machine-faults.ts";
 import type { VirtualCluster } from "../virtual-cluster.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
@@ -101,9 +101,9 @@ function splitInTwo({ world }: Place): void {
     for (const b of names) if (side.has(a) !== side.has(b) && world.random() < 0.9) world.cut.add(`${a} ${b}`);
 }
 
-/** One of the two links of a node goes away and comes back. */
+/** One of a node's links goes away and comes back. */
 function flapLink({ world, name }: Place): void {
-  const link = world.pick([LAN, PRIV]);
+  const link = world.pick(world.cluster.links).name;
   const keys = [...world.nodes.keys()].flatMap((other) => [`${name} ${other} ${link}`, `${other} ${name} ${link}`]);
   for (const key of keys) world.cut.add(key);
   world.input(name, { kind: "linkChanged", link, up: false, detail: "flap" });

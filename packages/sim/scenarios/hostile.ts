@@ -3,6 +3,7 @@ import { plugIn, withStandbyAdapters } from "./adapter-faults.ts";
 import { calm } from "./calm.ts";
 import { clusterOf, type ClusterOptions, RATE_ERROR, SETTINGS, SLOW_TIMES, type Times } from "./clusters.ts";
 import { disturb, move } from "./disturbances.ts";
+import { withLinksOfAllKinds } from "./link-kinds.ts";
 import { reloadAll } from "./machine-faults.ts";
 import type { Outcome, Scenario, ScenarioOptions } from "./scenario.ts";
 import { type Cluster, EVERYBODY_MAX } from "@holdfast/core/cluster.ts";
@@ -14,6 +15,8 @@ const NODES = [3, 2, 3, 5, 3, 4];
 const SEALED_EVERY = 8;
 /** One world in so many is told of its adapters, and these fail too. */
 const WIRED_EVERY = 5;
+/** One world in so many has links of every kind. */
+const LINKED_EVERY = 6;
 const LEASES = 100;
 const SEALED_LEASES = 25;
 
@@ -99,7 +102,9 @@ function newWorld(seed: number, options: ScenarioOptions, make: ClusterOf): Virt
   const times = seed % 16 === 5 ? SLOW_TIMES : (SETTINGS[seed % SETTINGS.length] as Times);
   const wired = seed % WIRED_EVERY === 2 && options.plant === undefined;
   const made = make(seed, times);
-  const cluster = wired ? withStandbyAdapters(made, seed % 2 === 0) : made;
+  const linked = seed % LINKED_EVERY === 4 && !wired && options.plant === undefined;
+  const kinds = linked ? withLinksOfAllKinds(made, seed) : made;
+  const cluster = wired ? withStandbyAdapters(made, seed % 2 === 0) : kinds;
   const world = new VirtualCluster(cluster, seed, RATE_ERROR, options.plant);
   if (wired) plugIn(world);
   world.stepsMax = options.stepsMax ?? Number.POSITIVE_INFINITY;
