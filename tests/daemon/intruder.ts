@@ -8,7 +8,7 @@ import { HEARTBEAT_PORT, LINKS } from "@holdfast/lab/topology.ts";
 import type { LinkName } from "@holdfast/lab/topology.ts";
 import * as socket from "@holdfast/lab/traffic/socket.ts";
 import { check, native } from "@holdfast/linux/load.ts";
-import { pause } from "./harness.ts";
+import { pause, until } from "./harness.ts";
 import type { TestCluster } from "./harness.ts";
 
 export const NETWORK = { lan: "10.99.0", priv: "172.31.0" } as const;
@@ -39,6 +39,11 @@ export class Intruder {
       await cluster.insideLab("ip", "link", "set", port, "master", link, "up");
       await cluster.run("intruder", "ip", "address", "add", `${NETWORK[link]}.${INTRUDER}/24`, "dev", device);
       await cluster.run("intruder", "ip", "link", "set", device, "up");
+      // The switch notices a carrier when it comes to it, a second later at worst.
+      await until(`${port} forwards`, async () => {
+        const shown = JSON.parse(await cluster.insideLab("bridge", "-j", "link", "show", "dev", port)) as unknown;
+        return (shown as readonly { readonly state?: string }[])[0]?.state === "forwarding";
+      });
     }
     return cluster.inside("intruder", () => {
       const index = (device: string): number => check(device, native.interfaceIndex(device));
