@@ -58,7 +58,7 @@ describe("a lab", { skip: missing() }, () => {
       assert.equal(again.code, 1);
       assert.match(again.stderr, /running already; end it with: holdfast lab down --name taken/);
       assert.match(lab.try("unplug", "n7").stderr, /no node "n7"; nodes: n1, n2, n3/);
-      assert.match(lab.try("unplug", "n1", "both").stderr, /"service" or "all", not "both"/);
+      assert.match(lab.try("unplug", "n1", "both").stderr, /"service", "standby" or "all", not "both"/);
       assert.match(lab.try("loss", "many").stderr, /whole number from 0 to 100, not "many"/);
       assert.match(lab.try("partition", "n1").stderr, /needs another argument/);
     } finally {

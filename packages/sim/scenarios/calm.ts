@@ -72,11 +72,9 @@ function untilCandidate(world: VirtualCluster, name: GroupName): number {
   return crashing ? CRASH_MEMORY_MS : AFTER_TROUBLE_MS;
 }
 
-/** E5: one that stalled again and again gives the group away, once, when its time has come. */
-function isReluctantOwner(world: VirtualCluster, group: GroupName): boolean {
-  const owner = world.owner(group);
-  const state = owner === undefined ? undefined : world.node(owner).daemon?.state;
-  return state !== undefined && isReluctant(state);
+/** E5: each of those that stalled again and again gives what it owns away, once, when its time has come. */
+function reluctantNodes(world: VirtualCluster): number {
+  return [...world.nodes.values()].filter(({ daemon }) => daemon !== undefined && isReluctant(daemon.state)).length;
 }
 
 /** D4: no fault, no move and no gap; D6: nothing is left of what was. */
@@ -85,11 +83,10 @@ function quiet(world: VirtualCluster, groups: readonly GroupName[]): void {
   // What an old owner still serves keeps its addresses there.
   world.run(2 * dead + Math.max(...world.cluster.groups.map((group) => group.drain)));
   const before = { ...world.checkers.owners.counts };
-  const may = groups.filter((group) => isReluctantOwner(world, group)).length;
   world.run(QUIET_LEASES * dead);
   if (world.over) return;
   const { moves, gaps } = world.checkers.owners.counts;
-  if (moves > before.moves + may) world.checkers.report("D4", `${moves - before.moves} moves without a fault`);
+  if (moves > before.moves + groups.length * reluctantNodes(world)) world.checkers.report("D4", `${moves - before.moves} moves without a fault`);
   if (gaps !== before.gaps)
     world.checkers.report("D4", `the fence was shut ${gaps - before.gaps} times without a fault`);
   const unowned = groups.filter((group) => world.owner(group) === undefined);
