@@ -5,7 +5,7 @@ import { leaseContext, wantAddresses } from "./leases.ts";
 import { ineligibility } from "./eligibility.ts";
 import { votes } from "./overhearing.ts";
 import { type Group, type NodeState, tellEverybody } from "./state.ts";
-import type { Ballot } from "../ownership/lease/ballot.ts";
+import { type Ballot, sameHolder } from "../ownership/lease/ballot.ts";
 import { prepareRefused, promised } from "../ownership/lease/candidate.ts";
 import { granted, requestRefused } from "../ownership/lease/holder.ts";
 import { successorReady, takeUpNomination } from "../ownership/lease/hand-over.ts";
@@ -63,6 +63,8 @@ function toVoter(
   if (entry.kind !== "nominate" && heartbeat !== undefined) {
     if (entry.holder.node !== from || entry.holder.kernel !== heartbeat.kernel) return;
   }
+  // Of its own lease only: a member that lies may have this voter hold one ballot for another node.
+  if (entry.kind === "nominate" && heartbeat === undefined && !holdsOwn(state, group)) return;
   const refusal = state.misconfigured ? "generation" : now < state.abstainUntil ? "abstaining" : undefined;
   if (refusal !== undefined && (entry.kind === "prepare" || entry.kind === "propose")) {
     const remaining_ms = refusal === "abstaining" ? Math.ceil(state.abstainUntil - now) : 0;
@@ -90,6 +92,11 @@ function toVoter(
   if (vote.answer !== undefined) state.outbox.push({ to: from, entry: vote.answer });
   giveWay(state, group, from, entry, before.accepted !== undefined && vote.record.accepted === undefined, vote, now);
   if (entry.kind === "nominate") nominated(state, group, from, entry, now);
+}
+
+function holdsOwn(state: NodeState, group: Group): boolean {
+  const holder = group.record.accepted?.holder;
+  return holder !== undefined && sameHolder(holder, { node: state.self.name, kernel: state.kernel });
 }
 
 /** N3: the successor's part of a nomination. */

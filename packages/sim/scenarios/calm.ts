@@ -86,7 +86,8 @@ function quiet(world: VirtualCluster, groups: readonly GroupName[]): void {
   world.run(QUIET_LEASES * dead);
   if (world.over) return;
   const { moves, gaps } = world.checkers.owners.counts;
-  if (moves > before.moves + groups.length * reluctantNodes(world)) world.checkers.report("D4", `${moves - before.moves} moves without a fault`);
+  if (moves > before.moves + groups.length * reluctantNodes(world))
+    world.checkers.report("D4", `${moves - before.moves} moves without a fault`);
   if (gaps !== before.gaps)
     world.checkers.report("D4", `the fence was shut ${gaps - before.gaps} times without a fault`);
   const unowned = groups.filter((group) => world.owner(group) === undefined);
