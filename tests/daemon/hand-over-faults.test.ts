@@ -3,7 +3,7 @@
  * worst an outage as for a crash, never two nodes that answer, and a group that is whole again afterwards.
  */
 import { strict as assert } from "node:assert";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import * as order from "@holdfast/linux/fence-orders.ts";
 import { Client } from "./client.ts";
@@ -69,7 +69,9 @@ describe("a planned move that is interrupted", { skip: unable() }, () => {
         await cluster.moveTo("n1");
         await client.steady();
         const from = client.position;
-        writeFileSync(orders(node), JSON.stringify({ ...place, signal } satisfies Interrupt));
+        // The daemon looks for it all the time: it must not find half of it.
+        writeFileSync(`${orders(node)}.new`, JSON.stringify({ ...place, signal } satisfies Interrupt));
+        renameSync(`${orders(node)}.new`, orders(node));
         const moved = cluster.holdfast("n3", "move", "web", "n2", "--yes", "--timeout", "2s");
         const reached = until("the place is reached", () => !existsSync(orders(node)));
         await reached.catch(async (error: unknown) => {
