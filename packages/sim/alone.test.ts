@@ -3,46 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Cluster, GroupConfig } from "@holdfast/core/cluster.ts";
 import { available, hold } from "./scenarios/alone.ts";
+import { clusterOf, DEFAULT_TIMES } from "./scenarios/clusters.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
-import type { GroupName, InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { NodeName } from "@holdfast/core/units/names.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import { milliseconds } from "@holdfast/core/units/time.ts";
 
 function cluster(voters: number, change: Partial<Cluster>, group: Partial<GroupConfig> = {}): Cluster {
-  const names = ["n1", "n2", "n3"].slice(0, voters) as NodeName[];
-  return {
-    name: "test",
-    generation: 1,
-    digest: "0000abcd",
-    timing: {
-      heartbeat: milliseconds(100),
-      dead: milliseconds(300),
-      window: milliseconds(48),
-      keep: milliseconds(236),
-      jiffy: milliseconds(4),
-    },
-    links: [{ kind: "udp", name: "lan" as LinkName, port: 7400 }],
-    nodes: names.map((name, i) => ({
-      name,
-      role: "member",
-      links: { lan: `10.0.0.${i + 1}` as IpAddress },
-      interfaces: { service: "eth0" as InterfaceName },
-    })),
-    groups: [
-      {
-        name: "web" as GroupName,
-        addresses: [{ address: "10.0.0.100" as IpAddress, prefixLength: 24, interfaces: ["service"] }],
-        prefer: names,
-        failback: { kind: "manual" },
-        settle: milliseconds(0),
-        drain: milliseconds(0),
-        ...group,
-      },
-    ],
-    keys: "/nowhere",
-    seal: "encrypt",
-    ...change,
-  };
+  const made = clusterOf(voters, ["web"], DEFAULT_TIMES);
+  const groups = made.groups.map((each) => ({ ...each, settle: milliseconds(0), ...group }));
+  return { ...made, links: made.links.slice(0, 1), groups, ...change };
 }
 
 const AVAILABLE: Partial<Cluster> = { quorum: "available", reference: ["10.0.0.254" as IpAddress] };

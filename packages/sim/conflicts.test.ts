@@ -9,11 +9,12 @@ import {
   SUSPICIOUS_EVERY_MS,
 } from "@holdfast/core/node/conflicts.ts";
 import type { Probe } from "./probing.ts";
+import { clusterOf, DEFAULT_TIMES } from "./scenarios/clusters.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
 import type { VirtualNode } from "./virtual-node.ts";
 import type { IpAddress } from "@holdfast/core/units/ip.ts";
 import type { Mac } from "@holdfast/core/units/mac.ts";
-import type { GroupName, InterfaceName, LinkName, NodeName } from "@holdfast/core/units/names.ts";
+import type { GroupName, InterfaceName, NodeName } from "@holdfast/core/units/names.ts";
 import { milliseconds } from "@holdfast/core/units/time.ts";
 
 const ADDRESS = "10.0.0.100" as IpAddress;
@@ -22,37 +23,17 @@ const STRANGER = { mac: "02:00:00:00:00:99" as Mac, interface: "eth0" as Interfa
 const NAMES = ["n1", "n2", "n3"] as NodeName[];
 
 function cluster(policy: GroupConfig["onConflict"], addresses: readonly IpAddress[] = [ADDRESS]): Cluster {
+  const made = clusterOf(NAMES.length, [WEB], DEFAULT_TIMES);
+  const places = addresses.map((address) => ({ address, prefixLength: 24, interfaces: ["service"] }));
   return {
-    name: "test",
-    generation: 1,
-    digest: "0000abcd",
-    timing: {
-      heartbeat: milliseconds(100),
-      dead: milliseconds(300),
-      window: milliseconds(48),
-      keep: milliseconds(236),
-      jiffy: milliseconds(4),
-    },
-    links: [{ kind: "udp", name: "lan" as LinkName, port: 7400 }],
-    nodes: NAMES.map((name, i) => ({
-      name,
-      role: "member",
-      links: { lan: `10.0.0.${i + 1}` as IpAddress },
-      interfaces: { service: "eth0" as InterfaceName },
+    ...made,
+    links: made.links.slice(0, 1),
+    groups: made.groups.map((group) => ({
+      ...group,
+      addresses: places,
+      settle: milliseconds(0),
+      ...(policy === undefined ? {} : { onConflict: policy }),
     })),
-    groups: [
-      {
-        name: WEB,
-        addresses: addresses.map((address) => ({ address, prefixLength: 24, interfaces: ["service"] })),
-        prefer: NAMES,
-        failback: { kind: "manual" },
-        settle: milliseconds(0),
-        drain: milliseconds(0),
-        ...(policy === undefined ? {} : { onConflict: policy }),
-      },
-    ],
-    keys: "/nowhere",
-    seal: "encrypt",
   };
 }
 
